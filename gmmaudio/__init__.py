@@ -1,0 +1,38 @@
+"""Audio classifiers built on Gaussian mixture models.
+
+The public names are resolved on first use (PEP 562), so that ``import gmmaudio`` and ``gmmaudio --help`` cost
+next to nothing; this is the only lazy place in the package.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Classifier": "classify.classifier",
+    "Decision": "classify.classifier",
+    "Entry": "corpus.manifest",
+    "FrontEnd": "features.frontend",
+    "GmmaudioError": "errors",
+    "Mixture": "gmm.mixture",
+    "Statistics": "gmm.statistics",
+    "load": "classify.model_file",
+    "mfcc": "features.mfcc",
+}
+
+__all__ = sorted(_HOMES)  # noqa: PLE0604 (the table above is the list)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

@@ -1,0 +1,1 @@
+"""Where clips are: manifests, reading audio, splits, and a synthetic corpus."""

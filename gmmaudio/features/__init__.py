@@ -1,0 +1,1 @@
+"""What a clip sounds like: frames of numbers, computed the same way in training and in scoring."""

@@ -1,0 +1,154 @@
+"""A Gaussian mixture: a value. It is evaluated here; it is fitted in em.py.
+
+The density of a frame x is the sum over components of weight times Gaussian density,
+p(x) = sum_k w_k N(x; m_k, S_k).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gmmaudio.errors import DataError
+from gmmaudio.gmm.covariance import Diagonal
+
+Floats = NDArray[np.float64]
+Real = NDArray[np.floating]
+
+BLOCK = 2048  # frames per block: the working set stays within the cache
+
+
+def check_frames(frames: ArrayLike, dimension: int | None = None, allow_empty: bool = True) -> Real:
+    """Frames as a C-ordered (n, d) float32 or float64 array, finite, or a DataError that says where not."""
+    values = np.asarray(frames)
+    if values.dtype != np.float32 and values.dtype != np.float64:
+        if values.dtype.kind not in "biuf":
+            raise DataError("not_numeric", f"frames must be real numbers, got dtype {values.dtype}")
+        values = values.astype(np.float64)
+    if values.ndim != 2:
+        raise DataError(
+            "bad_shape",
+            f"frames must be (frames, dimensions), got an array of shape {values.shape}",
+            "one-dimensional data is a single column: values.reshape(-1, 1)" if values.ndim == 1 else "",
+        )
+    if dimension is not None and values.shape[1] != dimension:
+        raise DataError("bad_shape", f"the mixture has {dimension} dimensions, the frames {values.shape[1]}")
+    if not allow_empty and len(values) == 0:
+        raise DataError("too_few_frames", "there are no frames (0 rows)")
+    for start in range(0, len(values), BLOCK):
+        finite = np.isfinite(values[start : start + BLOCK])
+        if not finite.all():
+            row, column = np.argwhere(~finite)[0]
+            found = values[start + row, column]
+            raise DataError("non_finite", f"frames must be finite: row {start + row}, column {column} is {found}")
+    return np.ascontiguousarray(values)
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """Weights, means and covariances of k Gaussians in d dimensions.
+
+    Parameters
+    ----------
+    weights : (k,) float64, positive, summing to 1
+    means : (k, d) float64
+    covariance : Diagonal
+        The covariances and their kind.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gmmaudio.gmm.covariance import Diagonal
+    >>> coin = Mixture(np.array([0.5, 0.5]), np.array([[-1.0], [1.0]]), Diagonal(np.full((2, 1), 0.25)))
+    >>> coin.posteriors(np.array([[0.0]]))
+    array([[0.5, 0.5]])
+    """
+
+    weights: Floats
+    means: Floats
+    covariance: Diagonal
+
+    @property
+    def components(self) -> int:
+        return self.means.shape[0]
+
+    @property
+    def dimension(self) -> int:
+        return self.means.shape[1]
+
+    @cached_property
+    def centre(self) -> Floats:
+        """The mixture's mean (d,), rounded to float32: frames are centred on it before they are squared.
+
+        Without that, float32 products lose the variance of data whose mean is large beside its spread.
+        """
+        return (self.weights @ self.means).astype(np.float32).astype(np.float64)
+
+    def coefficients(self, centre: Floats) -> Floats:
+        """The rows (k, width) that turn the design of centred frames into log weight + log density."""
+        return self.covariance.coefficients(self.weights, self.means - centre)
+
+    def log_density(self, frames: ArrayLike) -> Floats:
+        """log p(x) in nats for each frame: (n, d) to (n,).
+
+        Raises
+        ------
+        DataError
+            ``bad_shape``, ``non_finite`` (naming row and column), ``not_numeric``.
+        """
+        values = check_frames(frames, self.dimension)
+        density = np.empty(len(values))
+        for rows, _, joint in evaluate(self, values):
+            peak = joint.max(axis=0)
+            density[rows] = peak + np.log(np.exp(joint - peak).sum(axis=0))
+        return density
+
+    def posteriors(self, frames: ArrayLike) -> Floats:
+        """The probability of each component given each frame (soft assignment): (n, d) to (n, k)."""
+        values = check_frames(frames, self.dimension)
+        shares = np.empty((len(values), self.components))
+        for rows, _, joint in evaluate(self, values):
+            joint = np.exp(joint - joint.max(axis=0))
+            shares[rows] = (joint / joint.sum(axis=0)).T
+        return shares
+
+    def sample(self, n: int, seed: int | np.random.Generator = 0) -> tuple[Floats, NDArray[np.intp]]:
+        """Draw ``n`` frames: values (n, d) and the component each came from (n,)."""
+        generator = np.random.default_rng(seed)
+        component = generator.choice(self.components, size=n, p=self.weights / self.weights.sum())
+        normal = generator.standard_normal((n, self.dimension))
+        return self.means[component] + self.covariance.transform(normal, component), component
+
+
+def evaluate(mixture: Mixture, frames: Real) -> Iterator[tuple[slice, Real, Real]]:
+    """Walk through checked frames (n, d) in blocks; the arrays yielded are scratch, overwritten by the next block.
+
+    Yields
+    ------
+    rows : slice
+        Which frames.
+    design : (b, width)
+        The functions of the centred frames that the moments are sums of.
+    joint : (k, b)
+        Log weight + log density. Components lie along rows, so that maxima and sums over components are
+        operations on whole rows.
+    """
+    dtype = frames.dtype
+    centre = mixture.centre.astype(dtype)
+    coefficients = mixture.coefficients(mixture.centre).astype(dtype)
+    size = min(BLOCK, max(len(frames), 1))
+    design = np.empty((size, coefficients.shape[1]), dtype)
+    joint = np.empty((mixture.components, size), dtype)
+    for start in range(0, len(frames), BLOCK):
+        rows = slice(start, min(start + BLOCK, len(frames)))
+        n = rows.stop - rows.start
+        if n < size:  # only the last block: contiguous scratch of its own length
+            joint = np.empty((mixture.components, n), dtype)
+        np.subtract(frames[rows], centre, out=design[:n, : mixture.dimension])
+        mixture.covariance.complete(design[:n], mixture.dimension)
+        np.matmul(coefficients, design[:n].T, out=joint)
+        yield rows, design[:n], joint

@@ -1,0 +1,146 @@
+"""Where EM begins: k-means++ and a few Lloyd passes on a bounded sample of the frames.
+
+Columns are scaled to unit variance first, so that the start does not depend on the units of the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmaudio.errors import DataError
+from gmmaudio.gmm.covariance import Diagonal, Regulariser
+from gmmaudio.gmm.mixture import BLOCK, Mixture
+
+Real = NDArray[np.floating]
+Floats = NDArray[np.float64]
+
+PER_COMPONENT = 50  # sampled frames per component: with the Lloyd passes this bounds the cost of a start
+LEAST_SAMPLE = 10_000
+
+
+def sample_frames(frames: Sequence[Real], components: int, seed: np.random.Generator) -> Real:
+    """A random sample without replacement, in the order of the frames, from one or more arrays (n, d).
+
+    Its size is bounded by ``max(10000, 50 * components)``.
+    """
+    ends = np.cumsum([len(part) for part in frames])
+    wanted = min(int(ends[-1]), max(LEAST_SAMPLE, PER_COMPONENT * components))
+    chosen = np.sort(seed.choice(int(ends[-1]), size=wanted, replace=False))
+    pieces = np.split(chosen, np.searchsorted(chosen, ends[:-1]))
+    offsets = np.concatenate([[0], ends[:-1]])
+    return np.concatenate([part[piece - o] for part, piece, o in zip(frames, pieces, offsets, strict=True)])
+
+
+def k_means_start(
+    sample: Real, components: int, seed: np.random.Generator, passes: int = 5, regulariser: Regulariser | None = None
+) -> Mixture:
+    """A mixture from k-means++ seeds and Lloyd passes; each cluster gives a weight, a mean and variances.
+
+    Parameters
+    ----------
+    sample : (n, d)
+    components : int
+        At most n.
+    seed : numpy.random.Generator
+    passes : int, default 5
+        Lloyd passes after seeding.
+    regulariser : Regulariser, optional
+        Keeps the clusters' variances away from zero; default a floor of 1e-3 of each column's variance.
+
+    Raises
+    ------
+    DataError
+        ``too_few_frames`` when there are fewer frames than components.
+
+    References
+    ----------
+    Arthur and Vassilvitskii (2007), k-means++: the advantages of careful seeding.
+    """
+    if len(sample) < components:
+        raise DataError(
+            "too_few_frames",
+            f"{components} components need at least {components} frames, got {len(sample)}",
+            "use fewer components or more audio",
+        )
+    mean = sample.mean(axis=0, dtype=np.float64)
+    spread = sample.var(axis=0, dtype=np.float64)
+    scale = np.where(spread > 0, np.sqrt(np.maximum(spread, np.finfo(np.float64).tiny)), 1)
+    scaled = ((sample - mean) / scale).astype(sample.dtype)
+    centres = plus_plus(scaled, components, seed)
+    nearest = np.zeros(len(scaled), np.intp)
+    for _ in range(passes):
+        nearest = assign(scaled, centres)
+        centres = cluster_means(scaled, nearest, centres)
+    return from_clusters(sample, nearest, components, spread, regulariser or Regulariser())
+
+
+def plus_plus(frames: Real, components: int, seed: np.random.Generator) -> Real:
+    """k-means++ seeds: each next one is drawn in proportion to the squared distance to the nearest so far.
+
+    A few candidates are drawn each time and the best is kept (the greedy variant), as scikit-learn does.
+    """
+    trials = 2 + int(np.log(components))
+    squares = np.einsum("ij,ij->i", frames, frames)
+    chosen = [int(seed.integers(len(frames)))]
+    nearest = _distances(frames, squares, chosen)[:, 0]
+    while len(chosen) < components:
+        reach = np.cumsum(nearest, dtype=np.float64)
+        if reach[-1] <= 0:  # fewer distinct frames than components: the rest may be any
+            chosen.extend(int(i) for i in seed.integers(len(frames), size=components - len(chosen)))
+            break
+        candidates = np.minimum(np.searchsorted(reach, seed.random(trials) * reach[-1]), len(frames) - 1)
+        closer = np.minimum(_distances(frames, squares, candidates), nearest[:, None])
+        best = int(closer.sum(axis=0, dtype=np.float64).argmin())
+        chosen.append(int(candidates[best]))
+        nearest = np.ascontiguousarray(closer[:, best])
+    return frames[chosen].copy()
+
+
+def _distances(frames: Real, squares: Real, rows: Sequence[int] | NDArray[np.intp]) -> Real:
+    """Squared distances (n, m) from every frame to the frames in ``rows``."""
+    distances = frames @ (-2 * frames[rows].T)
+    distances += squares[:, None]
+    distances += squares[rows]
+    distances[rows, np.arange(len(rows))] = 0
+    return np.maximum(distances, 0, out=distances)
+
+
+def assign(frames: Real, centres: Real) -> NDArray[np.intp]:
+    """The nearest centre (k, d) of each frame (hard assignment): (n, d) to (n,)."""
+    half = np.einsum("ij,ij->i", centres, centres) / 2
+    nearest = np.empty(len(frames), np.intp)
+    for start in range(0, len(frames), BLOCK):
+        block = frames[start : start + BLOCK]
+        nearest[start : start + BLOCK] = (block @ centres.T - half).argmax(axis=1)
+    return nearest
+
+
+def cluster_means(frames: Real, nearest: NDArray[np.intp], centres: Real) -> Real:
+    """The mean of each cluster; an empty one keeps its centre."""
+    counts, sums = _cluster_sums(frames, nearest, len(centres))
+    means = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centres)
+    return means.astype(frames.dtype)
+
+
+def _cluster_sums(frames: Real, nearest: NDArray[np.intp], k: int) -> tuple[Floats, Floats]:
+    """Frames per cluster (k,) and their sums (k, d)."""
+    sums = np.stack([np.bincount(nearest, column, minlength=k) for column in frames.T], axis=1)
+    return np.bincount(nearest, minlength=k).astype(np.float64), sums
+
+
+def from_clusters(
+    sample: Real, nearest: NDArray[np.intp], k: int, spread: Floats, regulariser: Regulariser
+) -> Mixture:
+    """The mixture of the clusters' shares, means and variances; an empty cluster gets the overall ones."""
+    mean = sample.mean(axis=0, dtype=np.float64)
+    centred = sample - mean
+    counts, sums = _cluster_sums(centred, nearest, k)
+    _, squares = _cluster_sums(centred**2, nearest, k)
+    share = 1 / np.maximum(counts, 1)[:, None]
+    means = sums * share
+    variances = np.where(counts[:, None] > 1, np.maximum(squares * share - means**2, 0), spread)
+    weights = np.maximum(counts, 1) / np.maximum(counts, 1).sum()
+    return Mixture(weights, means + mean, Diagonal(regulariser.apply(variances, spread)))

@@ -1,0 +1,151 @@
+"""Statistics: what the frames say to EM, as a value that can be added.
+
+``accumulate`` is the E-step. Sums over disjoint sets of frames add up to the sums over their union, so threads,
+processes, files larger than memory and maximum a posteriori adaptation are all the same three lines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gmmaudio.errors import DataError
+from gmmaudio.gmm.covariance import KINDS
+from gmmaudio.gmm.mixture import Mixture, check_frames, evaluate
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Statistics:
+    """Sums over frames, weighted by the posterior of each component. All float64.
+
+    Parameters
+    ----------
+    occupancy : (k,)
+        Expected number of frames per component.
+    first : (k, d)
+        Sums of x - centre.
+    second : (k, d) for diagonal covariances
+        Sums of (x - centre) squared.
+    log_likelihood : float
+        Sum of log p(x), in nats.
+    frames : float
+        Number of frames, or the sum of their weights.
+    centre : (d,)
+        The point that the moments are taken about; statistics must share it to be added.
+    kind : str
+        The kind of covariance that the second moments are for.
+    """
+
+    occupancy: Floats
+    first: Floats
+    second: Floats
+    log_likelihood: float
+    frames: float
+    centre: Floats
+    kind: str
+
+    @classmethod
+    def zero(cls, mixture: Mixture) -> Statistics:
+        """The identity of addition, for a mixture's shape and centre."""
+        return cls(
+            occupancy=np.zeros(mixture.components),
+            first=np.zeros_like(mixture.means),
+            second=np.zeros_like(mixture.covariance.moments(mixture.means)),
+            log_likelihood=0.0,
+            frames=0.0,
+            centre=mixture.centre,
+            kind=mixture.covariance.kind,
+        )
+
+    def __add__(self, other: Statistics) -> Statistics:
+        if self.kind != other.kind or not np.array_equal(self.centre, other.centre):
+            raise DataError("not_additive", "statistics to be added must come from one mixture")
+        return replace(
+            self,
+            occupancy=self.occupancy + other.occupancy,
+            first=self.first + other.first,
+            second=self.second + other.second,
+            log_likelihood=self.log_likelihood + other.log_likelihood,
+            frames=self.frames + other.frames,
+        )
+
+    @property
+    def mean_log_likelihood(self) -> float:
+        """Nats per frame."""
+        return self.log_likelihood / max(self.frames, 1e-300)
+
+
+def accumulate(mixture: Mixture, frames: ArrayLike, weights: ArrayLike | None = None) -> Statistics:
+    """The E-step: the statistics of frames under a mixture.
+
+    Per block of frames two matrix products do the work (facts that decide the form: the posterior block is
+    exponentiated in place, and the small design is divided by the normaliser, not the large posterior block).
+    Products have the frames' own precision, sums over blocks are float64.
+
+    Parameters
+    ----------
+    mixture : Mixture
+    frames : (n, d) float32 or float64
+        Anything else that is numeric is converted to float64.
+    weights : (n,), optional
+        How often each frame counts; default once.
+
+    Returns
+    -------
+    Statistics
+
+    Raises
+    ------
+    DataError
+        ``bad_shape``, ``non_finite``, ``not_numeric``, ``bad_weights``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from gmmaudio.gmm.covariance import Diagonal
+    >>> one = Mixture(np.ones(1), np.zeros((1, 1)), Diagonal(np.ones((1, 1))))
+    >>> s = accumulate(one, np.array([[1.0], [3.0]]))
+    >>> s.occupancy, s.first, s.second
+    (array([2.]), array([[4.]]), array([[10.]]))
+    """
+    values = check_frames(frames, mixture.dimension)
+    shares = None if weights is None else check_weights(weights, len(values))
+    total = np.zeros((mixture.components, mixture.covariance.width(mixture.dimension)))
+    log_likelihood = 0.0
+    for rows, design, joint in evaluate(mixture, values):
+        peak = joint.max(axis=0)
+        joint -= peak
+        posteriors = np.exp(joint, out=joint)
+        normaliser = posteriors.sum(axis=0)
+        density = peak + np.log(normaliser)
+        if shares is None:
+            log_likelihood += float(density.sum(dtype=np.float64))
+            design /= normaliser[:, None]
+        else:
+            log_likelihood += float(density @ shares[rows])
+            design *= (shares[rows] / normaliser).astype(design.dtype)[:, None]
+        total += posteriors @ design
+    d = mixture.dimension
+    return Statistics(
+        occupancy=total[:, -1].copy(),
+        first=total[:, :d].copy(),
+        second=KINDS[mixture.covariance.kind].second(total, d).copy(),
+        log_likelihood=log_likelihood,
+        frames=float(len(values) if shares is None else shares.sum()),
+        centre=mixture.centre,
+        kind=mixture.covariance.kind,
+    )
+
+
+def check_weights(weights: ArrayLike, n: int) -> Floats:
+    """Frame weights as (n,) float64, finite and not negative, or a DataError."""
+    values = np.asarray(weights, dtype=np.float64)
+    if values.shape != (n,):
+        raise DataError("bad_weights", f"weights must have shape ({n},), got {values.shape}")
+    if not np.isfinite(values).all() or (values < 0).any():
+        raise DataError("bad_weights", "weights must be finite and not negative")
+    return values

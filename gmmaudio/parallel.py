@@ -1,0 +1,84 @@
+"""Work spread over cores so that the result has the same bits for any number of workers.
+
+Two rules give that: results are consumed in the order of the tasks, never in the order of arrival, and BLAS is
+held to one thread, so that the cut of a matrix product never depends on how many cores there are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from itertools import islice
+from typing import TypeVar
+
+from threadpoolctl import threadpool_limits
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def cores() -> int:
+    """The number of cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """Hold BLAS to one thread for the duration of a ``with`` block; the limit holds for the whole process."""
+    return threadpool_limits(limits=1, user_api="blas")
+
+
+def map_in_order(fn: Callable[[Task], Result], tasks: Iterable[Task], jobs: int = 1) -> Iterator[Result]:
+    """Apply ``fn`` to every task on ``jobs`` threads and yield the results in the order of the tasks.
+
+    Only a few tasks per worker are in flight at any time, so memory does not grow with the number of tasks and
+    ``tasks`` may be a generator.
+
+    Parameters
+    ----------
+    fn : callable
+        Should spend its time in code that releases the interpreter lock (numpy, decoding).
+    tasks : iterable
+    jobs : int, default 1
+        With 1 no thread is started.
+
+    Examples
+    --------
+    >>> list(map_in_order(abs, [-3, 2, -1], jobs=2))
+    [3, 2, 1]
+    """
+    if jobs <= 1:
+        yield from map(fn, tasks)
+        return
+    remaining = iter(tasks)
+    with ThreadPoolExecutor(jobs) as pool:
+        running: deque[Future[Result]] = deque(pool.submit(fn, task) for task in islice(remaining, 3 * jobs))
+        try:
+            while running:
+                yield running.popleft().result()
+                running.extend(pool.submit(fn, task) for task in islice(remaining, 1))
+        finally:
+            for future in running:
+                future.cancel()
+
+
+def map_reduce(
+    fn: Callable[[Task], Result],
+    shards: Iterable[Task],
+    add: Callable[[Result, Result], Result],
+    jobs: int = 1,
+) -> Result:
+    """Apply ``fn`` to every shard and add the results up in shard order.
+
+    Examples
+    --------
+    >>> map_reduce(len, ["ab", "cde"], lambda a, b: a + b)
+    5
+    """
+    results = map_in_order(fn, shards, jobs)
+    total = next(results)
+    for result in results:
+        total = add(total, result)
+    return total
