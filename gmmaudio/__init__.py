@@ -23,7 +23,7 @@ _HOMES = {
     "mfcc": "features.mfcc",
 }
 
-__all__ = sorted(_HOMES)  # noqa: PLE0604 (the table above is the list)
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

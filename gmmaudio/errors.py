@@ -2,6 +2,7 @@
 
     GmmaudioError             code, message, hint
     ├── ClipError             one clip cannot be used; the others go on     exit 3 (4 if none is left)
+    ├── NothingLeft           none of the clips can be used                 exit 4
     ├── DataError             flags or data that cannot be used             exit 2
     ├── ManifestError         a manifest that says something impossible     exit 5
     ├── StoreError            a feature store that cannot be used           exit 5
@@ -47,6 +48,12 @@ class ClipError(GmmaudioError):
     """One clip cannot be used; the others go on."""
 
     exit_status = 3
+
+
+class NothingLeft(GmmaudioError):
+    """Not one of the clips given can be used."""
+
+    exit_status = 4
 
 
 class DataError(GmmaudioError, ValueError):

@@ -27,7 +27,8 @@ def cores() -> int:
 
 def one_blas_thread() -> AbstractContextManager[object]:
     """Hold BLAS to one thread for the duration of a ``with`` block; the limit holds for the whole process."""
-    return threadpool_limits(limits=1, user_api="blas")
+    limits: AbstractContextManager[object] = threadpool_limits(limits=1, user_api="blas")
+    return limits
 
 
 def map_in_order(fn: Callable[[Task], Result], tasks: Iterable[Task], jobs: int = 1) -> Iterator[Result]:

@@ -8,6 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gmmaudio.classify.model_file import save
+from gmmaudio.classify.train import Trained, Training, train
+from gmmaudio.corpus.manifest import in_split, read_corpus
+from gmmaudio.corpus.synth import write_corpus
+from gmmaudio.features.frontend import PRESETS
 from gmmaudio.gmm.covariance import Diagonal
 from gmmaudio.gmm.mixture import Mixture
 
@@ -31,3 +36,23 @@ def random_mixture(seed: int, components: int = 4, dimension: int = 3, spread: f
         spread * generator.standard_normal((components, dimension)),
         Diagonal(generator.uniform(0.3, 2.0, (components, dimension))),
     )
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The manifest of a small synthetic corpus: 4 labels, 4 speakers each (3 train, 1 test), 4 clips of 2 s."""
+    return write_corpus(tmp_path_factory.mktemp("corpus"), speakers=4, clips=4, seconds=2.0)
+
+
+@pytest.fixture(scope="session")
+def trained(corpus: Path) -> Trained:
+    """A classifier trained on the training speakers of ``corpus``."""
+    return train(in_split(read_corpus(corpus), "train"), Training(PRESETS["speech"], components=4))
+
+
+@pytest.fixture(scope="session")
+def model(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of that classifier."""
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    save(trained.classifier, path)
+    return path

@@ -124,7 +124,9 @@ def test_same_bits_for_any_number_of_workers() -> None:
 
     def fitted(jobs: int) -> Mixture:
         seeds = np.random.SeedSequence(5).spawn(2)
-        fits = [fit_from(frames[:5000], lambda s, g=g: k_means_start(s, 8, np.random.default_rng(g)), Em()) for g in seeds]
+        fits = [
+            fit_from(frames[:5000], lambda s, g=g: k_means_start(s, 8, np.random.default_rng(g)), Em()) for g in seeds
+        ]
         return run(fits, [cut(frames, 1000), cut(frames, 3000)], jobs)[1].mixture
 
     one = fitted(1)
@@ -136,7 +138,8 @@ def test_same_bits_for_any_number_of_workers() -> None:
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize(
-    "kind", ["constant column", "three distinct rows", "huge offset", "tiny scale", "all the same", "one row each"]
+    "kind",
+    ["constant column", "three distinct rows", "huge offset", "tiny scale", "all the same", "one row each"],
 )
 def test_degenerate_data_never_gives_nan(kind: str, dtype: type) -> None:
     base = np.random.default_rng(0).standard_normal((500, 5))
@@ -149,7 +152,12 @@ def test_degenerate_data_never_gives_nan(kind: str, dtype: type) -> None:
         "one row each": base[:8],
     }[kind].astype(dtype)
     (fit,) = run([fit_from(frames, lambda s: k_means_start(s, 8, np.random.default_rng(0)), Em())], [[frames]])
-    for values in (fit.mixture.weights, fit.mixture.means, fit.mixture.covariance.variances, fit.log_likelihood):
+    for values in (
+        fit.mixture.weights,
+        fit.mixture.means,
+        fit.mixture.covariance.variances,
+        fit.log_likelihood,
+    ):
         assert np.isfinite(values).all()
     assert (fit.mixture.covariance.variances > 0).all()
     assert np.isfinite(fit.mixture.log_density(frames)).all()

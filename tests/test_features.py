@@ -20,7 +20,7 @@ from gmmaudio.features.vad import EnergyVad
 
 
 def noise(seconds: float, rate: int, seed: int = 0) -> np.ndarray:
-    """Coloured noise with a slow swell, an offset and a tone; nowhere so quiet that float32 rounding of the tone shows."""
+    """Coloured noise with a slow swell, an offset and a tone; never so quiet that the tone's rounding shows."""
     generator = np.random.default_rng(seed)
     t = np.arange(round(seconds * rate)) / rate
     colour = np.convolve(generator.standard_normal(len(t)), np.hanning(9), mode="same") * 0.02
@@ -46,7 +46,9 @@ def written_out(samples: np.ndarray, m: Mfcc) -> np.ndarray:
             for k in range(n_fft // 2):
                 f = to_mel(k * m.rate / n_fft)
                 if left < f < right:
-                    energy += power[k] * ((f - left) / (middle - left) if f <= middle else (right - f) / (right - middle))
+                    energy += power[k] * (
+                        (f - left) / (middle - left) if f <= middle else (right - f) / (right - middle)
+                    )
             logs.append(np.log(max(energy, np.finfo(np.float32).eps)))
         row = []
         for n in range(m.n_mfcc):
@@ -230,8 +232,12 @@ def test_unknown_presets() -> None:
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-        lambda inner: st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["mfcc", "steps", "vad", "rate", "type", "order", "x"]), inner, max_size=3),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(["mfcc", "steps", "vad", "rate", "type", "order", "x"]), inner, max_size=3
+            )
+        ),
         max_leaves=10,
     ).map(lambda value: value if isinstance(value, dict) else {"mfcc": value, "steps": [value]})
 )

@@ -66,9 +66,7 @@ def test_t_interval_of_unequal_groups_worked_by_hand():
     # degrees of freedom is 4.3026527 (any table).
     reach = 4.3026527 * 8 / np.sqrt(300)
     found = interval(*clips_of([9, 10, 11], [10, 20, 30]))
-    assert (found.low, found.high) == pytest.approx(
-        (1 / (1 + np.exp(reach)), 1 / (1 + np.exp(-reach))), abs=1e-7
-    )
+    assert (found.low, found.high) == pytest.approx((1 / (1 + np.exp(reach)), 1 / (1 + np.exp(-reach))), abs=1e-7)
 
 
 def expanded_tail(groups):

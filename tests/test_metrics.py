@@ -22,9 +22,9 @@ PREDICTED = ["ant", "ant", "ant", "bee", "ant", "ant", "bee", None, "cat", "cat"
 
 def decisions(answers):
     """n true labels and as many answers."""
-    return st.lists(
-        st.tuples(st.sampled_from(LABELS), st.sampled_from(answers)), min_size=1, max_size=40
-    ).map(lambda pairs: tuple(map(list, zip(*pairs, strict=True))))
+    return st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from(answers)), min_size=1, max_size=40).map(
+        lambda pairs: tuple(map(list, zip(*pairs, strict=True)))
+    )
 
 
 def test_a_table_worked_by_hand():
@@ -44,8 +44,7 @@ def test_a_table_worked_by_hand():
 def test_truth_and_prediction_cannot_be_swapped_unseen():
     truth, predicted = ["ant", "ant", "ant", "bee"], ["ant", "bee", "bee", "bee"]
     right_way, swapped = (
-        metrics.per_class(first, second, ["ant", "bee"])
-        for first, second in [(truth, predicted), (predicted, truth)]
+        metrics.per_class(first, second, ["ant", "bee"]) for first, second in [(truth, predicted), (predicted, truth)]
     )
     # By hand: ant is right 1 time of 3 clips, and each of its 1 answers is right.
     assert (right_way["ant"]["precision"], right_way["ant"]["recall"]) == (1.0, 1 / 3)
@@ -67,9 +66,7 @@ def test_against_scikit_learn(pair):
     truth, predicted = pair
     # scikit-learn warns about predicted classes without clips; the same classes in both keep it silent.
     truth, predicted = [*truth, *LABELS], [*predicted, *LABELS]
-    assert metrics.accuracy(truth, predicted) == pytest.approx(
-        sklearn_metrics.accuracy_score(truth, predicted)
-    )
+    assert metrics.accuracy(truth, predicted) == pytest.approx(sklearn_metrics.accuracy_score(truth, predicted))
     assert metrics.balanced_accuracy(truth, predicted) == pytest.approx(
         sklearn_metrics.balanced_accuracy_score(truth, predicted), abs=1e-12
     )
@@ -83,9 +80,7 @@ def test_tables_against_scikit_learn(pair):
         metrics.confusion(truth, predicted, LABELS),
         sklearn_metrics.confusion_matrix(truth, predicted, labels=LABELS),
     )
-    theirs = sklearn_metrics.precision_recall_fscore_support(
-        truth, predicted, labels=LABELS, zero_division=np.nan
-    )
+    theirs = sklearn_metrics.precision_recall_fscore_support(truth, predicted, labels=LABELS, zero_division=np.nan)
     ours = metrics.per_class(truth, predicted, LABELS).values()
     for name, column in zip(("precision", "recall", "f1", "clips"), theirs, strict=True):
         values = [np.nan if row[name] is None else row[name] for row in ours]
@@ -108,9 +103,7 @@ def test_a_refusal_is_an_error_of_its_class(pair):
     """scikit-learn with the refusals as one more class, over the others, is the oracle."""
     truth, predicted = pair
     renamed = [answer or "(refused)" for answer in predicted]
-    theirs = sklearn_metrics.precision_recall_fscore_support(
-        truth, renamed, labels=LABELS, zero_division=np.nan
-    )
+    theirs = sklearn_metrics.precision_recall_fscore_support(truth, renamed, labels=LABELS, zero_division=np.nan)
     ours = metrics.per_class(truth, predicted, LABELS).values()
     for name, column in zip(("precision", "recall", "f1", "clips"), theirs, strict=True):
         values = [np.nan if row[name] is None else row[name] for row in ours]

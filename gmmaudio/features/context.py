@@ -61,9 +61,7 @@ def slope(values: Real, reach: int) -> Real:
     padded = np.pad(values, ((reach, reach), (0, 0)), mode="edge")
     total = np.zeros_like(values)
     for step in range(1, reach + 1):
-        total += np.float32(step) * (
-            padded[reach + step : reach + step + n] - padded[reach - step : reach - step + n]
-        )
+        total += np.float32(step) * (padded[reach + step : reach + step + n] - padded[reach - step : reach - step + n])
     return total / np.float32(2 * sum(step * step for step in range(1, reach + 1)))
 
 

@@ -125,9 +125,7 @@ def preset(name: str) -> FrontEnd:
     if name in PRESETS:
         return PRESETS[name]
     if not name.endswith(".toml"):
-        raise DataError(
-            "unknown_preset", f"preset {name!r}, known are {', '.join(PRESETS)}", "or name a FILE.toml"
-        )
+        raise DataError("unknown_preset", f"preset {name!r}, known are {', '.join(PRESETS)}", "or name a FILE.toml")
     path = Path(name)
     if not path.is_file():
         raise DataError("no_such_file", f"there is no file {name}")
@@ -143,7 +141,8 @@ def _step(values: object) -> Step:
     name = values.get("type")
     if name not in STEPS:
         raise DataError("bad_setting", f"a step of type {name!r}, known are {', '.join(STEPS)}")
-    return _value(STEPS[name], {key: value for key, value in values.items() if key != "type"}, str(name))
+    step: Step = _value(STEPS[name], {key: value for key, value in values.items() if key != "type"}, str(name))
+    return step
 
 
 def _value(cls: type[Any], values: object, where: str) -> Any:

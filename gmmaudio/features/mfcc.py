@@ -83,7 +83,8 @@ class Mfcc:
             raise DataError("bad_setting", f"a window of {self.window} s; from two samples to {MAX_WINDOW} s")
         if not 1 <= self.n_mfcc <= self.n_mels <= MAX_MELS:
             raise DataError(
-                "bad_setting", f"n_mfcc {self.n_mfcc} of n_mels {self.n_mels}; 1 <= n_mfcc <= n_mels <= {MAX_MELS}"
+                "bad_setting",
+                f"n_mfcc {self.n_mfcc} of n_mels {self.n_mels}; 1 <= n_mfcc <= n_mels <= {MAX_MELS}",
             )
         if not 0 <= self.low < self.top <= self.rate / 2:
             raise DataError(
@@ -187,11 +188,15 @@ def _hann(n: int) -> Floats:
     return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / (n - 1))
 
 
-WINDOWS = {
-    "povey": lambda n: _hann(n) ** 0.85,
-    "hann": _hann,
-    "hamming": lambda n: 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(n) / (n - 1)),
-}
+def _povey(n: int) -> Floats:
+    return _hann(n) ** 0.85
+
+
+def _hamming(n: int) -> Floats:
+    return 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(n) / (n - 1))
+
+
+WINDOWS = {"povey": _povey, "hann": _hann, "hamming": _hamming}
 
 
 def mel(hertz: ArrayLike) -> Floats:
@@ -201,7 +206,7 @@ def mel(hertz: ArrayLike) -> Floats:
 
 def filters(settings: Mfcc, n_fft: int) -> Floats:
     """Triangles (n_mels, n_fft/2 + 1), linear in mel, of unit height."""
-    edges = np.linspace(*mel([settings.low, settings.top]), settings.n_mels + 2)
+    edges = np.linspace(float(mel(settings.low)), float(mel(settings.top)), settings.n_mels + 2)
     bins = mel(np.arange(n_fft // 2 + 1) * settings.rate / n_fft)
     rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]

@@ -73,9 +73,7 @@ class Em:
     min_occupancy: float = 5.0
 
 
-def maximise(
-    statistics: Statistics, regulariser: Regulariser | None = None, spread: Floats | None = None
-) -> Mixture:
+def maximise(statistics: Statistics, regulariser: Regulariser | None = None, spread: Floats | None = None) -> Mixture:
     """The M-step: the mixture that makes the frames behind the statistics most likely.
 
     Parameters
@@ -176,12 +174,16 @@ def reseed(mixture: Mixture, occupancy: Floats, least: float) -> tuple[Mixture, 
     starved = np.flatnonzero(occupancy < least)
     if len(starved) == 0 or occupancy.max() < 2 * least:
         return mixture, 0
-    weights, means, variances = mixture.weights.copy(), mixture.means.copy(), mixture.covariance.variances.copy()
+    weights, means, variances = (
+        mixture.weights.copy(),
+        mixture.means.copy(),
+        mixture.covariance.variances.copy(),
+    )
     moved = 0
     for component in starved:
         heaviest = int(weights.argmax())
         step = 0.5 * np.sqrt(variances[heaviest])
-        weights[[component, heaviest]] = weights[heaviest] / 2
+        weights[component] = weights[heaviest] = weights[heaviest] / 2
         means[component], means[heaviest] = means[heaviest] + step, means[heaviest] - step
         variances[component] = variances[heaviest]
         moved += 1

@@ -74,11 +74,11 @@ class Mixture:
 
     @property
     def components(self) -> int:
-        return self.means.shape[0]
+        return len(self.means)
 
     @property
     def dimension(self) -> int:
-        return self.means.shape[1]
+        return int(self.means.shape[1])
 
     @cached_property
     def centre(self) -> Floats:

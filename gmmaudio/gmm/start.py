@@ -35,7 +35,11 @@ def sample_frames(frames: Sequence[Real], components: int, seed: np.random.Gener
 
 
 def k_means_start(
-    sample: Real, components: int, seed: np.random.Generator, passes: int = 5, regulariser: Regulariser | None = None
+    sample: Real,
+    components: int,
+    seed: np.random.Generator,
+    passes: int = 5,
+    regulariser: Regulariser | None = None,
 ) -> Mixture:
     """A mixture from k-means++ seeds and Lloyd passes; each cluster gives a weight, a mean and variances.
 
@@ -127,13 +131,11 @@ def cluster_means(frames: Real, nearest: NDArray[np.intp], centres: Real) -> Rea
 
 def _cluster_sums(frames: Real, nearest: NDArray[np.intp], k: int) -> tuple[Floats, Floats]:
     """Frames per cluster (k,) and their sums (k, d)."""
-    sums = np.stack([np.bincount(nearest, column, minlength=k) for column in frames.T], axis=1)
+    sums = np.stack([np.bincount(nearest, column, minlength=k).astype(np.float64) for column in frames.T], axis=1)
     return np.bincount(nearest, minlength=k).astype(np.float64), sums
 
 
-def from_clusters(
-    sample: Real, nearest: NDArray[np.intp], k: int, spread: Floats, regulariser: Regulariser
-) -> Mixture:
+def from_clusters(sample: Real, nearest: NDArray[np.intp], k: int, spread: Floats, regulariser: Regulariser) -> Mixture:
     """The mixture of the clusters' shares, means and variances; an empty cluster gets the overall ones."""
     mean = sample.mean(axis=0, dtype=np.float64)
     centred = sample - mean

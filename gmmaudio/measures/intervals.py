@@ -198,15 +198,11 @@ def _totals(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Clips right and clips of each group, in the order in which the groups first occur."""
     if groups is not None and len(groups) != len(right):
-        raise DataError(
-            "length_mismatch", f"got {len(right)} clips and {len(groups)} groups; one each is needed"
-        )
+        raise DataError("length_mismatch", f"got {len(right)} clips and {len(groups)} groups; one each is needed")
     if groups is None or all(group is None for group in groups):
         return right[:0].astype(np.int64), right[:0].astype(np.int64)
     places: dict[object, int] = {}
-    index = [
-        places.setdefault((i,) if group is None else group, len(places)) for i, group in enumerate(groups)
-    ]
+    index = [places.setdefault((i,) if group is None else group, len(places)) for i, group in enumerate(groups)]
     return np.bincount(index, weights=right).astype(np.int64), np.bincount(index).astype(np.int64)
 
 
@@ -222,7 +218,5 @@ def _flags(correct: ArrayLike) -> NDArray[np.bool_]:
 
 def _checked(level: float) -> float:
     if not 0.5 <= level <= 0.9999:
-        raise DataError(
-            "bad_level", f"got the confidence level {level}; it lies in [0.5, 0.9999]", "take 0.95"
-        )
+        raise DataError("bad_level", f"got the confidence level {level}; it lies in [0.5, 0.9999]", "take 0.95")
     return level

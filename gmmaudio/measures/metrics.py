@@ -49,9 +49,7 @@ def validate(truth: Sequence[str], predicted: Sequence[str | None]) -> None:
         )
 
 
-def label_set(
-    truth: Sequence[str], predicted: Sequence[str | None], known: Iterable[str] = ()
-) -> tuple[str, ...]:
+def label_set(truth: Sequence[str], predicted: Sequence[str | None], known: Iterable[str] = ()) -> tuple[str, ...]:
     """Every label that plays a part, sorted: true, predicted, or known to the model.
 
     Parameters
@@ -115,9 +113,7 @@ def balanced_accuracy(truth: Sequence[str], predicted: Sequence[str | None]) -> 
     return sum(recalls) / len(recalls)
 
 
-def confusion(
-    truth: Sequence[str], predicted: Sequence[str | None], labels: Sequence[str]
-) -> NDArray[np.int64]:
+def confusion(truth: Sequence[str], predicted: Sequence[str | None], labels: Sequence[str]) -> NDArray[np.int64]:
     """Which class was taken for which: (L, L) counts, rows the truth, columns the prediction.
 
     Refused clips have no column; `refused` counts them, so that ``confusion(...).sum() + refused(...).sum()``
@@ -148,9 +144,7 @@ def confusion(
     return cells.reshape(size, size).astype(np.int64)
 
 
-def refused(
-    truth: Sequence[str], predicted: Sequence[str | None], labels: Sequence[str]
-) -> NDArray[np.int64]:
+def refused(truth: Sequence[str], predicted: Sequence[str | None], labels: Sequence[str]) -> NDArray[np.int64]:
     """How many clips of each class got no answer: (L,) counts. The arguments and errors are `confusion`'s.
 
     Examples
@@ -218,9 +212,7 @@ def _positions(
     validate(truth, predicted)
     places = {label: i for i, label in enumerate(labels)}
     if len(places) < len(labels):
-        raise DataError(
-            "label_twice", f"got {len(labels)} labels, {len(places)} of them different", "drop doubles"
-        )
+        raise DataError("label_twice", f"got {len(labels)} labels, {len(places)} of them different", "drop doubles")
     strange = sorted({*truth, *(label for label in predicted if label is not None)} - set(places))
     if strange:
         raise DataError(

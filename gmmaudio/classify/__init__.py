@@ -1,0 +1,1 @@
+"""Labels and scores: training one mixture per class, and deciding."""

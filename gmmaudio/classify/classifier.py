@@ -1,0 +1,214 @@
+"""The classifier: labels, a scorer and a front end, as one value; and what it decides about a clip.
+
+Every label's posterior is prior times likelihood over their sum (Bayes); with equal priors the decision is the
+label of greatest likelihood.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gmmaudio.classify.scorers import Scorer
+from gmmaudio.corpus.audio import Clip, ClipWarning, clip_from_array, read_clip
+from gmmaudio.errors import ClipError, DataError
+from gmmaudio.features.frontend import FrontEnd
+from gmmaudio.parallel import map_in_order, one_blas_thread
+
+Floats = NDArray[np.float64]
+Source = str | PathLike[str] | tuple[ArrayLike, int]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a classifier says about one clip.
+
+    Parameters
+    ----------
+    label : str or None
+        None when unknown.
+    scores, posteriors : dict of str to float
+        Per label, in the classifier's order.
+    score_kind : str
+        "loglik" or "llr" (mean nats per frame), or "logit".
+    margin : float or None
+        Best score minus second best; None with one label.
+    seconds, voiced_seconds : float
+        Length of the clip, and of the frames that counted.
+    warnings : tuple of ClipWarning
+    calibrated : bool, default False
+        Whether the posteriors were calibrated. Without that they are far too sure, for the frames of a clip are
+        not independent.
+    """
+
+    label: str | None
+    scores: Mapping[str, float]
+    posteriors: Mapping[str, float]
+    score_kind: str
+    margin: float | None
+    seconds: float
+    voiced_seconds: float
+    warnings: tuple[ClipWarning, ...] = ()
+    calibrated: bool = False
+
+    @property
+    def unknown(self) -> bool:
+        return self.label is None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The decision as the command line's JSON shows it."""
+        return {
+            "label": self.label,
+            "unknown": self.unknown,
+            "scores": dict(self.scores),
+            "score_kind": self.score_kind,
+            "posteriors": dict(self.posteriors),
+            "calibrated": self.calibrated,
+            "margin": self.margin,
+            "seconds": self.seconds,
+            "voiced_seconds": self.voiced_seconds,
+            "warnings": [{"code": warning.code, "message": warning.message} for warning in self.warnings],
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """From a clip to a decision.
+
+    Parameters
+    ----------
+    labels : tuple of str
+    scorer : Scorer
+        Its scores are in the order of ``labels``.
+    front_end : FrontEnd
+    clip_hashes : (n, 32) uint8
+        SHA-256 of the samples of each training clip, sorted: evaluation refuses clips that were trained on.
+    training : dict
+        Facts about the training run, plain values: versions, seed, settings, counts.
+
+    Examples
+    --------
+    >>> classifier = gmmaudio.load("model.safetensors")          # doctest: +SKIP
+    >>> classifier.score("clip.wav").label                       # doctest: +SKIP
+    'dog_bark'
+    """
+
+    labels: tuple[str, ...]
+    scorer: Scorer
+    front_end: FrontEnd
+    clip_hashes: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 32), np.uint8))
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    def score(
+        self,
+        source: Source,
+        prior: Mapping[str, float] | None = None,
+        among: Sequence[str] | None = None,
+    ) -> Decision:
+        """Decide about one clip.
+
+        Parameters
+        ----------
+        source : path or (samples, rate)
+            Samples are (n,) or (n, channels), integers or floats in [-1, 1].
+        prior : dict of str to float, optional
+            Relative weight of labels; those left out count 1. Default: all equal.
+        among : sequence of str, optional
+            Consider these labels only. Default: all.
+
+        Raises
+        ------
+        ClipError
+            The clip cannot be used; the code says why.
+        DataError
+            ``unknown_label``, ``bad_prior``.
+        """
+        log_prior = self.log_prior(prior, among)
+        with one_blas_thread():
+            return self.decide(self.read(source), log_prior)
+
+    def score_all(
+        self,
+        sources: Iterable[Source],
+        prior: Mapping[str, float] | None = None,
+        among: Sequence[str] | None = None,
+        jobs: int = 1,
+    ) -> Iterator[Decision | ClipError]:
+        """Decide about many clips on ``jobs`` threads: results in order, an error in the place of a bad clip."""
+        log_prior = self.log_prior(prior, among)
+
+        def one(source: Source) -> Decision | ClipError:
+            try:
+                return self.decide(self.read(source), log_prior)
+            except ClipError as error:
+                return error
+
+        with one_blas_thread():
+            yield from map_in_order(one, sources, jobs)
+
+    def read(self, source: Source) -> Clip:
+        """A clip at the front end's rate."""
+        if isinstance(source, tuple):
+            samples, rate = source
+            return clip_from_array(samples, rate, self.front_end.rate)
+        return read_clip(source, self.front_end.rate)
+
+    def decide(self, clip: Clip, log_prior: Floats | None = None) -> Decision:
+        """Decide about a clip that was read at the front end's rate; ``log_prior`` as ``log_prior()`` returns it."""
+        frames = self.front_end(clip)
+        chosen = frames.selected()
+        seconds, voiced = len(clip.samples) / clip.rate, len(chosen) * frames.hop
+        return self.decide_frames(chosen, seconds, voiced, clip.warnings, log_prior)
+
+    def decide_frames(
+        self,
+        frames: NDArray[np.floating],
+        seconds: float,
+        voiced_seconds: float,
+        warnings: tuple[ClipWarning, ...] = (),
+        log_prior: Floats | None = None,
+    ) -> Decision:
+        """Decide about frames (n, d) that the front end has made."""
+        log_prior = np.zeros(len(self.labels)) if log_prior is None else log_prior
+        every = self.scorer.score(frames)
+        kept = np.flatnonzero(np.isfinite(log_prior))
+        scores, labels = every[kept], [self.labels[index] for index in kept]
+        evidence = len(frames) * scores + log_prior[kept]
+        odds = np.exp(evidence - evidence.max())
+        ranked = np.sort(scores)
+        return Decision(
+            label=labels[int(evidence.argmax())],
+            scores=dict(zip(labels, scores.tolist(), strict=True)),
+            posteriors=dict(zip(labels, (odds / odds.sum()).tolist(), strict=True)),
+            score_kind=self.scorer.score_kind,
+            margin=float(ranked[-1] - ranked[-2]) if len(labels) > 1 else None,
+            seconds=seconds,
+            voiced_seconds=voiced_seconds,
+            warnings=warnings,
+        )
+
+    def log_prior(self, prior: Mapping[str, float] | None, among: Sequence[str] | None) -> Floats:
+        """Log priors (labels,); minus infinity for labels that are not considered."""
+        for name in [*(prior or ()), *(among or ())]:
+            if name not in self.labels:
+                near = difflib.get_close_matches(name, self.labels, n=1)
+                raise DataError(
+                    "unknown_label",
+                    f"the model has no label {name!r}; it has {', '.join(self.labels)}",
+                    f"did you mean {near[0]!r}?" if near else "",
+                )
+        weights = np.array([(prior or {}).get(label, 1.0) for label in self.labels])
+        if not (np.isfinite(weights) & (weights >= 0)).all():
+            raise DataError("bad_prior", "priors must be finite and not negative")
+        if among is not None:
+            weights = weights * [label in among for label in self.labels]
+        if not weights.any():
+            raise DataError("bad_prior", "no label is left with a prior above zero")
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(weights / weights.sum()))

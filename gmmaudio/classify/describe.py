@@ -1,0 +1,47 @@
+"""What a model file or a clip is, as plain facts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gmmaudio.classify.model_file import load
+from gmmaudio.corpus.audio import read_clip
+from gmmaudio.features.frontend import PRESETS
+
+
+def describe(path: str) -> dict[str, Any]:
+    """Facts about a model (a file whose name ends in .safetensors) or a clip (any other).
+
+    Raises
+    ------
+    ModelError, ClipError
+    """
+    return _model(path) if Path(path).suffix == ".safetensors" else _clip(path)
+
+
+def _model(path: str) -> dict[str, Any]:
+    classifier = load(path)
+    return {
+        "model": path,
+        "bytes": Path(path).stat().st_size,
+        "labels": list(classifier.labels),
+        "score_kind": classifier.scorer.score_kind,
+        "dimension": classifier.front_end.dimension,
+        "front_end": classifier.front_end.as_dict(),
+        "training_clips": len(classifier.clip_hashes),
+        "training": dict(classifier.training),
+    }
+
+
+def _clip(path: str) -> dict[str, Any]:
+    clip = read_clip(path)
+    frames = PRESETS["general"](read_clip(path, PRESETS["general"].rate))
+    return {
+        "clip": path,
+        "rate": clip.rate,
+        "seconds": len(clip.samples) / clip.rate,
+        "peak": float(abs(clip.samples).max()),
+        "voiced_seconds": int(frames.voiced.sum()) * frames.hop,
+        "warnings": [{"code": warning.code, "message": warning.message} for warning in clip.warnings],
+    }

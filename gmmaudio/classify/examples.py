@@ -1,0 +1,106 @@
+"""Examples: labelled clips turned into frames. A clip that cannot be used becomes a failure, and the others go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmaudio.corpus.audio import ClipWarning, read_clip, sample_hash
+from gmmaudio.corpus.manifest import Entry
+from gmmaudio.errors import ClipError, NothingLeft
+from gmmaudio.features.frontend import FrontEnd
+from gmmaudio.parallel import map_in_order, one_blas_thread
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One labelled clip, ready for training or scoring.
+
+    Parameters
+    ----------
+    entry : Entry
+    frames : (n, d) float32
+        The voiced frames, n at least 1.
+    seconds, voiced_seconds : float
+        Length of the clip, and of the frames that count.
+    sample_hash : str
+        SHA-256 of the samples at the front end's rate.
+    warnings : tuple of ClipWarning
+    """
+
+    entry: Entry
+    frames: NDArray[np.float32]
+    seconds: float
+    voiced_seconds: float
+    sample_hash: str
+    warnings: tuple[ClipWarning, ...]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One labelled clip that cannot be used, and why."""
+
+    entry: Entry
+    error: ClipError
+
+
+T = TypeVar("T")
+Progress = Callable[[int, int], None]
+
+
+def read_examples(
+    entries: Sequence[Entry], front_end: FrontEnd, jobs: int = 1, progress: Progress | None = None
+) -> tuple[list[Example], list[Failure]]:
+    """Examples and failures, each in the order of the entries.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+    front_end : FrontEnd
+    jobs : int, default 1
+        Threads, one file each.
+    progress : callable, optional
+        Called with the number of clips done and their total.
+
+    Raises
+    ------
+    NothingLeft
+        Every clip failed; the code is that of the first.
+    """
+
+    def one(entry: Entry) -> Example | Failure:
+        try:
+            return read_example(entry, front_end)
+        except ClipError as error:
+            return Failure(entry, error)
+
+    with one_blas_thread():
+        results = list(counted(map_in_order(one, entries, jobs), len(entries), progress))
+    examples = [result for result in results if isinstance(result, Example)]
+    failures = [result for result in results if isinstance(result, Failure)]
+    if failures and not examples:
+        first = failures[0]
+        message = f"none of the {len(failures)} clips can be used; the first, {first.entry.name}: {first.error.message}"
+        raise NothingLeft(first.error.code, message, first.error.hint)
+    return examples, failures
+
+
+def read_example(entry: Entry, front_end: FrontEnd) -> Example:
+    """One example, or the ClipError that says why not."""
+    clip = read_clip(entry.path, front_end.rate, entry.start, entry.end)
+    frames = front_end(clip)
+    chosen = frames.selected()
+    seconds = len(clip.samples) / clip.rate
+    return Example(entry, chosen, seconds, len(chosen) * frames.hop, sample_hash(clip.samples), clip.warnings)
+
+
+def counted(results: Iterable[T], total: int, progress: Progress | None) -> Iterable[T]:
+    """Pass results on, telling ``progress`` after each."""
+    for done, result in enumerate(results, 1):
+        if progress is not None:
+            progress(done, total)
+        yield result

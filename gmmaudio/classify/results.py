@@ -1,0 +1,117 @@
+"""Decisions as text, JSON, JSON lines and CSV, in the order given, one by one as they come."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from gmmaudio.classify.classifier import Decision
+from gmmaudio.classify.timeline import Window
+from gmmaudio.errors import ClipError
+from gmmaudio.files import printable
+
+Found = Decision | ClipError | Window
+Results = Iterable[tuple[Path, Sequence[Found]]]
+
+
+@dataclass
+class Counts:
+    """Clips seen so far, and those among them that gave no decision at all."""
+
+    clips: int = 0
+    failed: int = 0
+
+
+def records(results: Results, counts: Counts) -> Iterator[dict[str, Any]]:
+    """One object per decision, or error, as DESIGN's ``score --format jsonl`` prints it."""
+    for path, found in results:
+        counts.clips += 1
+        rows = [_record(str(path), one) for one in found]
+        counts.failed += all("error" in row for row in rows)
+        yield from rows
+
+
+def _record(path: str, found: Found) -> dict[str, Any]:
+    if isinstance(found, Window):
+        return {**_record(path, found.found), "start": found.start, "end": found.end}
+    if isinstance(found, ClipError):
+        return {"path": path, "error": found.record()}
+    return {"path": path, **found.as_dict()}
+
+
+def write_text(out: TextIO, labels: Sequence[str], results: Results, top: int) -> Counts:
+    """``path  label posterior  label posterior ...``, best first."""
+    del labels
+    counts = Counts()
+    for row in records(results, counts):
+        span = f" [{row['start']:.2f}-{row['end']:.2f} s]" if "start" in row else ""
+        out.write(f"{printable(row['path'])}{span}  {_verdict(row, top)}\n")
+    return counts
+
+
+def _verdict(row: dict[str, Any], top: int) -> str:
+    if "error" in row:
+        return f"error {row['error']['code']}: {printable(row['error']['message'])}"
+    best = sorted(row["posteriors"].items(), key=lambda item: -item[1])[:top]
+    named = "  ".join(f"{printable(label)} {posterior:.3f}" for label, posterior in best)
+    warned = "".join(f"  ({warning['code']})" for warning in row["warnings"])
+    return ("unknown  " if row["unknown"] else "") + named + warned
+
+
+def write_json(out: TextIO, labels: Sequence[str], results: Results, top: int) -> Counts:
+    """One array of the objects."""
+    del labels, top
+    counts = Counts()
+    opening = "[\n"
+    for row in records(results, counts):
+        out.write(opening + json.dumps(row, allow_nan=False))
+        opening = ",\n"
+    out.write("\n]\n" if counts.clips else "[]\n")
+    return counts
+
+
+def write_jsonl(out: TextIO, labels: Sequence[str], results: Results, top: int) -> Counts:
+    """One object per line."""
+    del labels, top
+    counts = Counts()
+    for row in records(results, counts):
+        out.write(json.dumps(row, allow_nan=False) + "\n")
+    return counts
+
+
+def write_csv(out: TextIO, labels: Sequence[str], results: Results, top: int) -> Counts:
+    """One row per decision, with a score and a posterior column per label."""
+    del top
+    counts = Counts()
+    table = csv.writer(out, lineterminator="\n")
+    fixed = [
+        "path",
+        "start",
+        "end",
+        "label",
+        "unknown",
+        "margin",
+        "seconds",
+        "voiced_seconds",
+        "warnings",
+        "error",
+    ]
+    table.writerow(fixed + [f"score:{label}" for label in labels] + [f"posterior:{label}" for label in labels])
+    for row in records(results, counts):
+        row["warnings"] = " ".join(warning["code"] for warning in row.get("warnings", []))
+        row["error"] = row.get("error", {}).get("code")
+        scores = [row.get(kind, {}).get(label) for kind in ("scores", "posteriors") for label in labels]
+        table.writerow([_cell(row.get(name)) for name in fixed] + [_cell(value) for value in scores])
+    return counts
+
+
+def _cell(value: object) -> object:
+    return "" if value is None else printable(value) if isinstance(value, str) else value
+
+
+Writer = Callable[[TextIO, Sequence[str], Results, int], Counts]
+WRITERS: dict[str, Writer] = {"text": write_text, "json": write_json, "jsonl": write_jsonl, "csv": write_csv}

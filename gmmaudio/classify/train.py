@@ -1,0 +1,226 @@
+"""The training run: labelled clips in, a classifier and an account of what went into it out.
+
+entries -> examples (frames of each clip) -> one mixture per label, all fitted side by side -> Classifier
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+import gmmaudio
+from gmmaudio.classify.classifier import Classifier
+from gmmaudio.classify.examples import Example, Failure, Progress, read_examples
+from gmmaudio.classify.scorers import MixtureScorer
+from gmmaudio.corpus.manifest import Entry, require_classes
+from gmmaudio.errors import DataError
+from gmmaudio.features.frontend import PRESETS, FrontEnd
+from gmmaudio.gmm.em import Em, Fit, Fitting, cut, fit_from, run
+from gmmaudio.gmm.start import k_means_start, sample_frames
+
+AUTO = 0
+AUTO_MOST = 32
+FRAMES_PER_PARAMETER = 50  # voiced frames wanted per component and dimension
+LITTLE_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a classifier is trained.
+
+    Parameters
+    ----------
+    front_end : FrontEnd, default the preset "general"
+    components : int, default 0
+        Components per label; 0 chooses ``min(32, voiced frames / (50 * dimensions))``, at least 1, per label.
+    seed : int, default 0
+    em : Em
+    """
+
+    front_end: FrontEnd = field(default_factory=lambda: PRESETS["general"])
+    components: int = AUTO
+    seed: int = 0
+    em: Em = field(default_factory=Em)
+
+    def __post_init__(self) -> None:
+        if self.components < 0:
+            raise DataError("bad_setting", f"{self.components} components; at least 1, or 0 for automatic")
+        if self.seed < 0:
+            raise DataError("bad_setting", f"seed {self.seed}; it must not be negative")
+
+
+@dataclass(frozen=True)
+class ClassReport:
+    """What training saw of one label.
+
+    Parameters
+    ----------
+    label : str
+    clips, groups, skipped : int
+        Clips used, distinct groups among them (0: none known), clips that failed.
+    voiced_seconds : float
+    frames, components : int
+    fit : Fit
+    """
+
+    label: str
+    clips: int
+    groups: int
+    skipped: int
+    voiced_seconds: float
+    frames: int
+    components: int
+    fit: Fit
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is wrong with this label's material or fit, in words."""
+        found = []
+        if self.voiced_seconds < LITTLE_SECONDS:
+            found.append(f"only {self.voiced_seconds:.0f} s of sound; a minute is little, ten are better")
+        if self.frames < FRAMES_PER_PARAMETER * self.components * self.fit.mixture.dimension:
+            share = self.frames / (self.components * self.fit.mixture.dimension)
+            found.append(f"{share:.0f} frames per component and dimension; {FRAMES_PER_PARAMETER} are advised")
+        if self.groups == 1:
+            found.append("all clips are of one group: the model may learn the group, not the label")
+        if self.fit.floored:
+            found.append(f"{self.fit.floored} variances stand at their floor")
+        if self.fit.reseeded:
+            found.append(f"{self.fit.reseeded} starved components were re-seeded")
+        if not self.fit.converged:
+            found.append(f"stopped after {len(self.fit.log_likelihood)} iterations, still gaining")
+        return found
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The outcome of a training run."""
+
+    classifier: Classifier
+    classes: tuple[ClassReport, ...]
+    failures: tuple[Failure, ...]
+
+
+def train(entries: Sequence[Entry], settings: Training, jobs: int = 1, progress: Progress | None = None) -> Trained:
+    """Train one mixture per label.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+    settings : Training
+    jobs : int, default 1
+        Threads; the classifier has the same bits for any number.
+    progress : callable, optional
+        Called with the number of clips read and their total.
+
+    Raises
+    ------
+    DataError
+        ``one_class``, ``empty_class``, ``too_few_frames``.
+    """
+    require_classes(entries)
+    examples, failures = read_examples(entries, settings.front_end, jobs, progress)
+    return fit_classes(examples, failures, settings, jobs)
+
+
+def fit_classes(examples: Sequence[Example], failures: Sequence[Failure], settings: Training, jobs: int = 1) -> Trained:
+    """Train on examples whose frames are there already; ``failures`` are reported, and must leave no label empty."""
+    labels = sorted({example.entry.label for example in examples} | {failure.entry.label for failure in failures})
+    members = {label: [example for example in examples if example.entry.label == label] for label in labels}
+    _require_material(members, failures)
+    frames = [np.concatenate([example.frames for example in members[label]]) for label in labels]
+    counts = [_components(label, len(values), settings) for label, values in zip(labels, frames, strict=True)]
+    seeds = np.random.SeedSequence(settings.seed).spawn(len(labels))
+    fits = run(
+        [_fit(*item, settings.em) for item in zip(frames, counts, seeds, strict=True)],
+        [cut(values) for values in frames],
+        jobs,
+    )
+    classifier = Classifier(
+        tuple(labels),
+        MixtureScorer(tuple(fit.mixture for fit in fits)),
+        settings.front_end,
+        _hashes(examples),
+        _facts(settings, members, fits),
+    )
+    reports = tuple(_report(label, members[label], failures, fit) for label, fit in zip(labels, fits, strict=True))
+    return Trained(classifier, reports, tuple(failures))
+
+
+def _fit(frames: NDArray[np.float32], components: int, seed: np.random.SeedSequence, em: Em) -> Fitting:
+    generator = np.random.default_rng(seed)
+    sample = sample_frames([frames], components, generator)
+    return fit_from(sample, lambda some: k_means_start(some, components, generator), em)
+
+
+def _components(label: str, frames: int, settings: Training) -> int:
+    if settings.components == AUTO:
+        return max(1, min(AUTO_MOST, frames // (FRAMES_PER_PARAMETER * settings.front_end.dimension)))
+    if frames < settings.components:
+        raise DataError(
+            "too_few_frames",
+            f"label {label!r} has {frames} voiced frames for {settings.components} components",
+            "use fewer components (--components auto) or give it more audio",
+        )
+    return settings.components
+
+
+def _require_material(members: dict[str, list[Example]], failures: Sequence[Failure]) -> None:
+    for label, examples in members.items():
+        if not examples:
+            reasons = [failure.error for failure in failures if failure.entry.label == label]
+            raise DataError(
+                "empty_class",
+                f"none of the {len(reasons)} clips of label {label!r} can be used; the first: {reasons[0].message}",
+                reasons[0].hint,
+            )
+    if len(members) < 2:
+        raise DataError("one_class", f"only the label {', '.join(members) or '(none)'}: there is nothing to decide")
+
+
+def _hashes(examples: Sequence[Example]) -> NDArray[np.uint8]:
+    unique = sorted({example.sample_hash for example in examples})
+    return np.frombuffer(bytes.fromhex("".join(unique)), np.uint8).reshape(-1, 32)
+
+
+def _facts(settings: Training, members: dict[str, list[Example]], fits: Sequence[Fit]) -> dict[str, object]:
+    """What the model file says of the run: no paths, no names of files, no dates."""
+    return {
+        "gmmaudio": gmmaudio.__version__,
+        "numpy": np.__version__,
+        "method": "ml",
+        "seed": settings.seed,
+        "components": settings.components or "auto",
+        "em": asdict(settings.em),
+        "classes": {
+            label: {
+                "clips": len(examples),
+                "groups": _groups(examples),
+                "frames": sum(len(example.frames) for example in examples),
+                "voiced_seconds": round(sum(example.voiced_seconds for example in examples), 3),
+                "iterations": len(fit.log_likelihood),
+                "log_likelihood": [round(value, 6) for value in fit.log_likelihood],
+            }
+            for (label, examples), fit in zip(members.items(), fits, strict=True)
+        },
+    }
+
+
+def _groups(examples: Sequence[Example]) -> int:
+    return len({example.entry.group for example in examples if example.entry.group is not None})
+
+
+def _report(label: str, examples: Sequence[Example], failures: Sequence[Failure], fit: Fit) -> ClassReport:
+    return ClassReport(
+        label=label,
+        clips=len(examples),
+        groups=_groups(examples),
+        skipped=sum(failure.entry.label == label for failure in failures),
+        voiced_seconds=sum(example.voiced_seconds for example in examples),
+        frames=sum(len(example.frames) for example in examples),
+        components=fit.mixture.components,
+        fit=fit,
+    )

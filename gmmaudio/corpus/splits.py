@@ -1,0 +1,179 @@
+"""Folds and sides of a split that never divide a group.
+
+A group (speaker, artist, source recording) on both sides makes the model recognise it instead of the label, and the
+accuracy is then too good to be true.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
+from difflib import get_close_matches
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+from gmmaudio.corpus.manifest import Entry
+from gmmaudio.errors import DataError
+
+
+def group_folds(labels: Sequence[str], groups: Sequence[str | None], n_folds: int, seed: int = 0) -> NDArray[np.int64]:
+    """Assign entries to folds: no group in two of them, and the labels spread as evenly as that allows.
+
+    Parameters
+    ----------
+    labels : (n,) sequence of str
+        The label of each entry.
+    groups : (n,) sequence of str or None
+        Its group; an entry without one is a group of its own.
+    n_folds : int
+        At least 2.
+    seed : int
+        Of the shuffling before the assignment. Default 0.
+
+    Returns
+    -------
+    (n,) int array
+        The fold of each entry, from 0 to ``n_folds - 1``.
+
+    Raises
+    ------
+    DataError
+        bad_folds for fewer than two; too_few_groups, when there are fewer groups than folds; one_group_class, when
+        some training side would be without a label.
+
+    Notes
+    -----
+    scikit-learn's StratifiedGroupKFold, or StratifiedKFold where no entry has a group.
+
+    Examples
+    --------
+    >>> folds = group_folds(["a", "a", "b", "b"], ["x", "y", "x", "y"], 2)
+    >>> bool(folds[0] == folds[2] != folds[1] == folds[3])
+    True
+    """
+    names = _group_numbers(groups)
+    _refuse_few(labels, names, n_folds)
+    folds = np.full(len(labels), -1)
+    kind = StratifiedKFold if all(group is None for group in groups) else StratifiedGroupKFold
+    splitter = kind(n_folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a label with fewer clips than folds is no error
+        try:
+            for fold, (_, test) in enumerate(splitter.split(names, np.asarray(labels), names)):
+                folds[test] = fold
+        except ValueError as error:
+            text = f"no label has as many as {n_folds} clips, one for each fold"
+            raise DataError("too_few_groups", text, "ask for fewer folds") from error
+    _refuse_missing_labels(labels, names, folds)
+    return folds
+
+
+def column_folds(entries: Sequence[Entry], column: str) -> list[str]:
+    """The fold of each entry, as a column names it.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+        At least one.
+    column : str
+        ``group``, ``fold``, ``split``, ``label``, or any further column of the CSV.
+
+    Returns
+    -------
+    list of str
+        One for each entry.
+
+    Raises
+    ------
+    DataError
+        no_such_column; empty_cells, where some entries have nothing in it.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> column_folds([Entry(Path("a.wav"), "dog", group="rex"), Entry(Path("b.wav"), "cat", group="tom")], "group")
+    ['rex', 'tom']
+    """
+    values = [entry.column(column) for entry in entries]
+    filled = [value for value in values if value is not None]
+    if not filled:
+        raise _no_such_column(entries, column)
+    if len(filled) < len(values):
+        first = next(entry.name for entry, value in zip(entries, values, strict=True) if value is None)
+        text = (
+            f"the column {column!r} is empty for {len(values) - len(filled)} of {len(values)} clips, as for {first!r}"
+        )
+        raise DataError("empty_cells", text, "fill it in for every clip")
+    return filled
+
+
+def straddling_groups(groups: Sequence[str | None], sides: Sequence[Hashable]) -> dict[str, int]:
+    """Groups that stand on more than one side of a split.
+
+    Parameters
+    ----------
+    groups : (n,) sequence of str or None
+        The group of each entry; None is no group.
+    sides : (n,) sequence
+        Its side, such as a fold, or whether it is for training.
+
+    Returns
+    -------
+    dict of str to int
+        Each such group, sorted, with its number of entries on all sides.
+
+    Examples
+    --------
+    >>> straddling_groups(["x", "x", "y", None], ["train", "test", "test", "train"])
+    {'x': 2}
+    """
+    pairs = [(group, side) for group, side in zip(groups, sides, strict=True) if group is not None]
+    sides_of = Counter(group for group, _ in set(pairs))
+    clips_of = Counter(group for group, _ in pairs)
+    return {group: clips_of[group] for group in sorted(sides_of) if sides_of[group] > 1}
+
+
+def _group_numbers(groups: Sequence[str | None]) -> NDArray[np.int64]:
+    """A number for each group; entries without a group get one of their own."""
+    known: dict[str, int] = {}
+    return np.array(
+        [at if group is None else known.setdefault(group, at) for at, group in enumerate(groups)], dtype=np.int64
+    )
+
+
+def _refuse_few(labels: Sequence[str], names: NDArray[np.int64], n_folds: int) -> None:
+    if len(labels) != len(names):
+        raise DataError("bad_folds", f"{len(labels)} labels and {len(names)} groups; one of each per clip is needed")
+    if n_folds < 2:
+        raise DataError("bad_folds", f"{n_folds} folds; at least 2 are needed", "ask for --folds 5, say")
+    if (count := len(set(names.tolist()))) < n_folds:
+        text = f"{len(labels)} clips in {count} groups cannot make {n_folds} folds"
+        raise DataError("too_few_groups", text, f"ask for at most {count} folds, or record more groups")
+
+
+def _refuse_missing_labels(labels: Sequence[str], names: NDArray[np.int64], folds: NDArray[np.int64]) -> None:
+    for label, fold in _labels_in_one_fold(labels, folds):
+        count = len({int(name) for name, each in zip(names, labels, strict=True) if each == label})
+        text = f"all clips of {label!r} fall into fold {fold}, so that none is left to train on when it is tested"
+        if count == 1:
+            raise DataError("one_group_class", f"{text}: they are one group", "it needs clips of a second group")
+        raise DataError("one_group_class", f"{text}: it has {count} groups", "try another seed, or fewer folds")
+
+
+def _labels_in_one_fold(labels: Sequence[str], folds: NDArray[np.int64]) -> Iterator[tuple[str, int]]:
+    found: dict[str, set[int]] = {}
+    for label, fold in zip(labels, folds, strict=True):
+        found.setdefault(label, set()).add(int(fold))
+    return ((label, min(where)) for label, where in sorted(found.items()) if len(where) == 1)
+
+
+def _no_such_column(entries: Sequence[Entry], column: str) -> DataError:
+    standard = [name for name in ("label", "group", "split", "fold") if any(entry.column(name) for entry in entries)]
+    further = {name for entry in entries for name, value in entry.columns.items() if value} - {"path", *standard}
+    known = [*standard, *sorted(further)]
+    near = get_close_matches(column, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"name one of: {', '.join(known)}"
+    return DataError("no_such_column", f"the clips have no column {column!r}; they have: {', '.join(known)}", hint)

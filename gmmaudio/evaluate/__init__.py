@@ -1,0 +1,1 @@
+"""Figures one can trust: cross-validation, pictures, reports."""

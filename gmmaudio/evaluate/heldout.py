@@ -1,0 +1,181 @@
+"""Evaluation on labelled clips that the classifier has not seen: by a held-out set, or by cross-validation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gmmaudio.classify.classifier import Classifier
+from gmmaudio.classify.examples import Example, Failure, Progress, read_examples
+from gmmaudio.classify.train import Training, fit_classes
+from gmmaudio.corpus.manifest import Entry, require_classes
+from gmmaudio.corpus.splits import straddling_groups
+from gmmaudio.errors import DataError
+from gmmaudio.evaluate.evaluation import Evaluation, Prediction
+from gmmaudio.parallel import map_in_order, one_blas_thread
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """The pooled evaluation over all folds, and the accuracy of each.
+
+    Parameters
+    ----------
+    pooled : Evaluation
+        Every clip once, decided by the classifier that was trained without its fold.
+    folds : dict of str to float
+        Accuracy per fold.
+    """
+
+    pooled: Evaluation
+    folds: Mapping[str, float]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The pooled figures, and ``folds``."""
+        return {**self.pooled.as_dict(), "folds": dict(self.folds)}
+
+    def as_text(self) -> str:
+        """The accuracy per fold, then the pooled report."""
+        width = max(len(fold) for fold in self.folds)
+        lines = [f"fold {fold:{width}}  {100 * accuracy:5.1f} %" for fold, accuracy in self.folds.items()]
+        mean = sum(self.folds.values()) / len(self.folds)
+        return "\n".join([*lines, f"mean of {len(lines)} folds {100 * mean:5.1f} %", "", self.pooled.as_text()])
+
+
+def evaluate(
+    classifier: Classifier,
+    entries: Sequence[Entry],
+    jobs: int = 1,
+    allow_leaks: bool = False,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Evaluate a classifier on labelled clips.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    entries : sequence of Entry
+    jobs : int, default 1
+    allow_leaks : bool, default False
+        Accept clips that the classifier was trained on. The figures then say nothing about new clips.
+    progress : callable, optional
+
+    Raises
+    ------
+    DataError
+        ``leakage``, ``no_decisions``.
+    """
+    examples, failures = read_examples(entries, classifier.front_end, jobs, progress)
+    known = {bytes(row).hex() for row in classifier.clip_hashes}
+    leaked = [example for example in examples if example.sample_hash in known]
+    if leaked and not allow_leaks:
+        raise DataError(
+            "leakage",
+            f"the model was trained on {len(leaked)} of the {len(examples)} clips, such as {leaked[0].entry.name}",
+            "evaluate on other clips, or pass --allow-leaks for figures that prove nothing",
+        )
+    return Evaluation(_predict(classifier, examples, jobs), classifier.labels, _records(failures))
+
+
+def cross_validate(
+    entries: Sequence[Entry],
+    folds: Sequence[str],
+    settings: Training,
+    jobs: int = 1,
+    allow_leaks: bool = False,
+    progress: Progress | None = None,
+) -> CrossValidation:
+    """Hold out each fold in turn, train on the others, decide about its clips; pool the decisions.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+    folds : sequence of str
+        The fold of each entry.
+    settings : Training
+    jobs : int, default 1
+    allow_leaks : bool, default False
+        Accept a group, or the same samples, in more than one fold.
+    progress : callable, optional
+
+    Raises
+    ------
+    DataError
+        ``leakage``, ``one_fold``, and what training raises, naming the fold.
+    """
+    require_classes(entries)
+    names = sorted(set(folds))
+    if len(names) < 2:
+        raise DataError("one_fold", f"all clips are in the fold {', '.join(names)!r}; at least two are needed")
+    if not allow_leaks:
+        refuse_straddling([entry.group for entry in entries], folds)
+    examples, failures = read_examples(entries, settings.front_end, jobs, progress)
+    fold_of = {id(entry): fold for entry, fold in zip(entries, folds, strict=True)}
+    if not allow_leaks:
+        _refuse_copies(examples, fold_of)
+    predictions: dict[int, Prediction] = {}
+    accuracies = {}
+    for name in names:
+        inside = [example for example in examples if fold_of[id(example.entry)] == name]
+        outside = [example for example in examples if fold_of[id(example.entry)] != name]
+        found = _fold(name, outside, [f for f in failures if fold_of[id(f.entry)] != name], inside, settings, jobs)
+        predictions.update((id(e.entry), p) for e, p in zip(inside, found, strict=True))
+        if found:
+            accuracies[name] = sum(p.label == p.truth for p in found) / len(found)
+    ordered = [predictions[id(example.entry)] for example in examples]
+    labels = sorted({entry.label for entry in entries})
+    return CrossValidation(Evaluation(ordered, labels, _records(failures)), accuracies)
+
+
+def refuse_straddling(groups: Sequence[str | None], sides: Sequence[str]) -> None:
+    """Raise ``leakage`` where a group stands on more than one side."""
+    torn = straddling_groups(groups, sides)
+    if torn:
+        raise DataError(
+            "leakage",
+            f"{len(torn)} groups stand on both sides of the split, such as {next(iter(torn))!r}: "
+            "a model that learns the group would look as if it had learned the label",
+            "split by group, or pass --allow-leaks for figures that prove little",
+        )
+
+
+def _refuse_copies(examples: Sequence[Example], fold_of: Mapping[int, str]) -> None:
+    seen: dict[str, Example] = {}
+    for example in examples:
+        twin = seen.setdefault(example.sample_hash, example)
+        if fold_of[id(twin.entry)] != fold_of[id(example.entry)]:
+            raise DataError(
+                "leakage",
+                f"{twin.entry.name} and {example.entry.name} are the same samples in two folds",
+                "remove one of them, or pass --allow-leaks",
+            )
+
+
+def _fold(
+    name: str,
+    outside: Sequence[Example],
+    failures: Sequence[Failure],
+    inside: Sequence[Example],
+    settings: Training,
+    jobs: int,
+) -> list[Prediction]:
+    try:
+        trained = fit_classes(outside, failures, settings, jobs)
+    except DataError as error:
+        raise DataError(error.code, f"without fold {name!r}: {error.message}", error.hint) from error
+    return _predict(trained.classifier, inside, jobs)
+
+
+def _predict(classifier: Classifier, examples: Sequence[Example], jobs: int) -> list[Prediction]:
+    def one(example: Example) -> Prediction:
+        decision = classifier.decide_frames(example.frames, example.seconds, example.voiced_seconds)
+        entry = example.entry
+        return Prediction(entry.name, entry.label, decision.label, entry.group, example.seconds, entry.start, entry.end)
+
+    with one_blas_thread():
+        return list(map_in_order(one, examples, jobs))
+
+
+def _records(failures: Sequence[Failure]) -> list[dict[str, Any]]:
+    return [{"path": failure.entry.name, "error": failure.error.record()} for failure in failures]

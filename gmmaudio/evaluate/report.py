@@ -1,0 +1,42 @@
+"""The report of an evaluation: its figures as JSON and text, and a picture of the confusions, in one folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gmmaudio.errors import DataError
+from gmmaudio.evaluate.evaluation import Evaluation
+from gmmaudio.evaluate.plots import confusion_picture
+from gmmaudio.files import write_atomically
+
+if TYPE_CHECKING:
+    from gmmaudio.evaluate.heldout import CrossValidation
+
+
+def write_report(folder: Path, found: Evaluation | CrossValidation, pooled: Evaluation) -> None:
+    """Write evaluation.json, evaluation.txt and confusion.png.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there.
+    found : Evaluation or CrossValidation
+        What is shown as JSON and text.
+    pooled : Evaluation
+        What the picture shows.
+
+    Raises
+    ------
+    DataError
+        ``cannot_write``.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "evaluation.json", (json.dumps(found.as_dict(), indent=2) + "\n").encode())
+        text = found.as_text() + "\n"
+        write_atomically(folder / "evaluation.txt", text.encode("utf-8", "backslashreplace"))
+        confusion_picture(pooled, folder / "confusion.png")
+    except OSError as error:
+        raise DataError("cannot_write", f"cannot write the report to {folder}: {error.strerror}") from error

@@ -1,0 +1,140 @@
+"""Scores, posteriors, priors, windows; the same bits alone, among many and for any number of workers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gmmaudio.classify.classifier import Classifier, Decision
+from gmmaudio.classify.model_file import to_bytes
+from gmmaudio.classify.scorers import MixtureScorer
+from gmmaudio.classify.timeline import Window, score_windows, windows_of
+from gmmaudio.classify.train import Trained, Training, train
+from gmmaudio.corpus.manifest import in_split, read_corpus
+from gmmaudio.errors import ClipError, DataError
+from gmmaudio.features.frontend import PRESETS
+from gmmaudio.gmm.covariance import Diagonal
+from gmmaudio.gmm.mixture import Mixture
+from tests.conftest import random_mixture
+
+
+def test_stacked_scores_are_each_mixture_s_own() -> None:
+    mixtures = tuple(random_mixture(seed, components=seed + 1, dimension=5) for seed in range(1, 5))
+    frames = mixtures[0].sample(3000, 0)[0]
+    expected = [mixture.log_density(frames).mean() for mixture in mixtures]
+    np.testing.assert_allclose(MixtureScorer(mixtures).score(frames), expected, rtol=1e-12)
+
+
+def test_a_frame_far_from_everything_is_still_a_number() -> None:
+    scorer = MixtureScorer((random_mixture(1), random_mixture(2)))
+    assert np.isfinite(scorer.score(np.full((3, 3), 1e4, np.float32))).all()
+
+
+def two_gaussians() -> Classifier:
+    """Labels "low" and "high": unit Gaussians at -1 and 1 in each of 39 dimensions."""
+    at = lambda mean: Mixture(np.ones(1), np.full((1, 39), mean), Diagonal(np.ones((1, 39))))  # noqa: E731
+    return Classifier(("low", "high"), MixtureScorer((at(-1.0), at(1.0))), PRESETS["speech"])
+
+
+def test_posteriors_are_bayes_rule() -> None:
+    frames = np.zeros((2, 39))
+    frames[:, 0] = 0.25
+    # Per frame log N(x; 1) - log N(x; -1) = 2 x, here 0.5; two frames: odds of e to 1.
+    decision = two_gaussians().decide_frames(frames, 0.1, 0.02)
+    assert decision.label == "high"
+    assert decision.margin == pytest.approx(0.5, abs=1e-9)
+    assert decision.posteriors["high"] == pytest.approx(np.e / (1 + np.e), abs=1e-9)
+    # A prior of 4 to 1 for the other side turns it round: e against 4.
+    prior = two_gaussians().log_prior({"low": 0.8, "high": 0.2}, None)
+    turned = two_gaussians().decide_frames(frames, 0.1, 0.02, log_prior=prior)
+    assert turned.label == "low"
+    assert turned.posteriors["low"] == pytest.approx(4 / (4 + np.e), abs=1e-9)
+
+
+def test_among_leaves_the_others_out() -> None:
+    classifier = two_gaussians()
+    decision = classifier.decide_frames(np.ones((1, 39)), 1, 1, log_prior=classifier.log_prior(None, ["low"]))
+    assert decision.label == "low"
+    assert decision.posteriors == {"low": 1.0}
+    assert decision.margin is None
+
+
+@pytest.mark.parametrize(
+    ("prior", "among", "code", "words"),
+    [
+        (None, ["hihg"], "unknown_label", "did you mean 'high'"),
+        ({"loow": 1.0}, None, "unknown_label", "did you mean 'low'"),
+        ({"low": -1.0}, None, "bad_prior", "not negative"),
+        ({"low": float("nan")}, None, "bad_prior", "finite"),
+        ({"low": 0.0}, ["low"], "bad_prior", "no label is left"),
+    ],
+)
+def test_priors_that_make_no_sense(prior: dict | None, among: list | None, code: str, words: str) -> None:
+    with pytest.raises(DataError, match=words) as caught:
+        two_gaussians().log_prior(prior, among)
+    assert caught.value.code == code
+
+
+def test_unseen_speakers_are_mostly_recognised(corpus: Path, trained: Trained) -> None:
+    entries = in_split(read_corpus(corpus), "test")
+    found = list(trained.classifier.score_all([entry.path for entry in entries], jobs=2))
+    right = sum(isinstance(d, Decision) and d.label == e.label for d, e in zip(found, entries, strict=True))
+    # Chance is 4 of 16; a classifier that learned nothing gets 9 or more with probability 0.007 (binomial).
+    assert right >= 9
+
+
+def test_a_clip_has_the_same_bits_alone_and_among_others(corpus: Path, trained: Trained) -> None:
+    paths = [entry.path for entry in read_corpus(corpus)]
+    among = list(trained.classifier.score_all(paths, jobs=3))
+    for path, decision in list(zip(paths, among, strict=True))[::7]:
+        assert isinstance(decision, Decision)
+        assert trained.classifier.score(path).scores == decision.scores
+
+
+def test_samples_in_memory_score_like_the_file(corpus: Path, trained: Trained) -> None:
+    import soundfile
+
+    path = read_corpus(corpus)[0].path
+    samples, rate = soundfile.read(path, dtype="float32")
+    assert trained.classifier.score((samples, rate)).scores == trained.classifier.score(path).scores
+
+
+def test_a_bad_clip_leaves_its_neighbours_as_they_were(corpus: Path, trained: Trained, tmp_path: Path) -> None:
+    good = [entry.path for entry in read_corpus(corpus)[:2]]
+    bad = tmp_path / "bad.wav"
+    bad.write_text("this is not audio")
+    found = list(trained.classifier.score_all([good[0], bad, good[1]], jobs=2))
+    assert isinstance(found[1], ClipError)
+    assert found[1].code == "not_audio"
+    for decision, path in zip(found[::2], good, strict=True):
+        assert isinstance(decision, Decision)
+        assert decision.scores == trained.classifier.score(path).scores
+
+
+def test_the_model_has_the_same_bytes_for_any_jobs_and_for_the_same_seed(corpus: Path) -> None:
+    entries = in_split(read_corpus(corpus), "train")[::2]
+    settings = Training(PRESETS["speech"], components=3, seed=7)
+    one, again, many = (to_bytes(train(entries, settings, jobs).classifier) for jobs in (1, 1, 4))
+    assert one == again == many
+    other = to_bytes(train(entries, Training(PRESETS["speech"], components=3, seed=8)).classifier)
+    assert other != one
+
+
+def test_windows_cover_the_recording() -> None:
+    assert windows_of(10, 3, 3) == [(0, 3), (3, 6), (6, 9), (9, 10)]
+    assert windows_of(2, 3, 1) == [(0, 2)]
+    assert windows_of(4, 3, 1) == [(0, 3), (1, 4)]
+
+
+def test_a_window_is_scored_like_a_clip_of_its_own(corpus: Path, trained: Trained) -> None:
+    path = read_corpus(corpus)[0].path
+    ((_, windows),) = score_windows(trained.classifier, [path], (0.5, 0.5))
+    clip = trained.classifier.read(path)
+    second = windows[1]
+    assert isinstance(second, Window)
+    assert isinstance(second.found, Decision)
+    assert (second.start, second.end) == (0.5, 1.0)
+    alone = trained.classifier.score((clip.samples[4000:8000], 8000))
+    assert second.found.scores == alone.scores

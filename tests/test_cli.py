@@ -1,0 +1,314 @@
+"""The command line as a user meets it: what it prints, where, and the exit status."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gmmaudio.cli import main
+from gmmaudio.corpus.manifest import in_split, read_corpus
+
+Capture = pytest.CaptureFixture[str]
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """A process of its own, as a shell would start it."""
+    command = [sys.executable, "-m", "gmmaudio", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture(scope="module")
+def folder(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Label folders with the training clips of two labels."""
+    top = tmp_path_factory.mktemp("labelled")
+    for entry in in_split(read_corpus(corpus), "train"):
+        if entry.label in ("arvi", "kesto"):
+            (top / entry.label).mkdir(exist_ok=True)
+            shutil.copy(entry.path, top / entry.label)
+    return top
+
+
+def test_train_evaluate_score(corpus: Path, tmp_path: Path, capsys: Capture) -> None:
+    model = tmp_path / "m.safetensors"
+    assert main(["train", str(corpus), "--split", "train", "--preset", "speech", "--components", "2", "-o", str(model)]) == 0
+    table = capsys.readouterr().out
+    assert "arvi" in table
+    assert "only 24 s of sound" in table  # 3 speakers x 4 clips x 2 s
+    assert main(["evaluate", str(model), str(corpus), "--split", "test", "--format", "json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["clips"] == 16
+    assert figures["groups"] == 4
+    low, high = figures["accuracy_interval"]
+    assert 0 <= low <= figures["accuracy"] <= high <= 1
+    assert low < high
+    assert len(figures["confusion"]) == len(figures["labels"]) == 4
+    assert {"path", "truth", "label"} <= set(figures["predictions"][0])
+    assert figures["errors"] == []
+
+
+def test_evaluation_refuses_the_training_clips(corpus: Path, model: Path, capsys: Capture) -> None:
+    assert main(["evaluate", str(model), str(corpus), "--split", "train"]) == 2
+    assert "trained on 48 of the 48 clips" in capsys.readouterr().err
+    assert main(["evaluate", str(model), str(corpus), "--split", "train", "--allow-leaks"]) == 0
+
+
+def test_training_refuses_a_split_that_divides_a_group(corpus: Path, tmp_path: Path, capsys: Capture) -> None:
+    rows = list(csv.DictReader(corpus.read_text().splitlines()))
+    rows[0]["split"] = "test" if rows[0]["split"] == "train" else "train"
+    torn = tmp_path / "torn.csv"
+    with torn.open("w", newline="") as stream:
+        table = csv.DictWriter(stream, rows[0].keys())
+        table.writeheader()
+        table.writerows(rows)
+    flags = ["train", str(torn), "--root", str(corpus.parent), "--split", "train", "-o", str(tmp_path / "m.safetensors")]
+    assert main(flags) == 2
+    assert "stand on both sides" in capsys.readouterr().err
+    assert main([*flags, "--allow-leaks", "--components", "1"]) == 0
+
+
+def test_folder_in_model_out_clip_scored(folder: Path, corpus: Path, tmp_path: Path, capsys: Capture) -> None:
+    model = tmp_path / "m.safetensors"
+    assert main(["train", str(folder), "-o", str(model), "--components", "2", "--preset", "speech"]) == 0
+    capsys.readouterr()
+    clips = [str(e.path) for e in in_split(read_corpus(corpus), "test") if e.label in ("arvi", "kesto")]
+    assert main(["score", str(model), *clips, "--format", "jsonl"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["path"] for row in rows] == clips
+    for row in rows:
+        assert set(row) == {
+            "path", "label", "unknown", "scores", "score_kind", "posteriors", "calibrated", "margin", "seconds",
+            "voiced_seconds", "warnings",
+        }  # fmt: skip
+        assert row["score_kind"] == "loglik"
+        assert row["calibrated"] is False
+        assert row["label"] == max(row["scores"], key=row["scores"].get)
+        assert sum(row["posteriors"].values()) == pytest.approx(1)
+        assert row["seconds"] == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("form", ["text", "json", "jsonl", "csv"])
+def test_every_format_says_the_same(form: str, corpus: Path, model: Path, tmp_path: Path, capsys: Capture) -> None:
+    good = read_corpus(corpus)[0].path
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"")
+    assert main(["score", str(model), str(good), str(bad), "--format", form]) == 3
+    out, err = capsys.readouterr()
+    assert "1 of 2 clips failed" in err
+    if form == "text":
+        assert "error empty_file" in out.splitlines()[1]
+    elif form == "csv":
+        rows = list(csv.DictReader(io.StringIO(out)))
+        assert rows[0]["label"] in ("arvi", "belun", "kesto", "domar")
+        assert rows[1]["error"] == "empty_file"
+    else:
+        rows = json.loads(out) if form == "json" else [json.loads(line) for line in out.splitlines()]
+        assert rows[1] == {"path": str(bad), "error": rows[1]["error"]}
+        assert set(rows[1]["error"]) == {"code", "message", "hint"}
+
+
+def test_exit_4_when_nothing_could_be_scored(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"no")
+    assert main(["score", str(model), str(tmp_path / "a.wav"), str(tmp_path / "missing.wav")]) == 4
+
+
+def test_paths_may_be_a_folder_or_a_list(corpus: Path, model: Path, tmp_path: Path, capsys: Capture) -> None:
+    paths = [str(entry.path) for entry in read_corpus(corpus)[:3]]
+    listed = tmp_path / "list.txt"
+    listed.write_text("\n".join(paths) + "\n")
+    assert main(["score", str(model), f"@{listed}", "--format", "jsonl"]) == 0
+    assert [json.loads(line)["path"] for line in capsys.readouterr().out.splitlines()] == paths
+    assert main(["score", str(model), str(corpus.parent / "arvi"), "--format", "csv"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1 + 16
+
+
+def test_windows_among_and_priors(corpus: Path, model: Path, capsys: Capture) -> None:
+    path = str(read_corpus(corpus)[0].path)
+    flags = ["--window", "0.5", "--hop", "0.5", "--among", "arvi,kesto", "--format", "jsonl"]
+    assert main(["score", str(model), path, *flags]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(row["start"], row["end"]) for row in rows] == [(0.0, 0.5), (0.5, 1.0), (1.0, 1.5), (1.5, 2.0)]
+    assert set(rows[0]["scores"]) == {"arvi", "kesto"}
+    assert main(["score", str(model), path, "--prior", "arvi=0,belun=0,kesto=0", "--format", "jsonl"]) == 0
+    assert json.loads(capsys.readouterr().out)["label"] == "domar"
+    assert main(["score", str(model), path, "--among", "arvi,kestoo"]) == 2
+    assert "did you mean 'kesto'" in capsys.readouterr().err
+
+
+def test_crossval_by_a_column_and_by_folds(corpus: Path, tmp_path: Path, capsys: Capture) -> None:
+    flags = ["--preset", "speech", "--components", "1", "--format", "json"]
+    assert main(["crossval", str(corpus), "--fold-by", "split", *flags, "--report", str(tmp_path / "r")]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["clips"] == 64
+    assert set(figures["folds"]) == {"train", "test"}
+    assert (tmp_path / "r" / "confusion.png").read_bytes()[:4] == b"\x89PNG"
+    assert json.loads((tmp_path / "r" / "evaluation.json").read_text()) == figures
+    assert main(["crossval", str(corpus), "--folds", "2", *flags]) == 0
+    assert json.loads(capsys.readouterr().out)["clips"] == 64
+    assert main(["crossval", str(corpus), "--fold-by", "splitt", *flags]) == 2
+    assert "split" in capsys.readouterr().err
+
+
+def test_train_by_fold_leaves_it_out(corpus: Path, tmp_path: Path, capsys: Capture) -> None:
+    model = str(tmp_path / "m.safetensors")
+    flags = ["--fold-by", "group", "--fold", "arvi-1"]
+    assert main(["train", str(corpus), *flags, "-o", model, "--preset", "speech", "--components", "1"]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", model, str(corpus), *flags, "--format", "json"]) == 0
+    assert {row["truth"] for row in json.loads(capsys.readouterr().out)["predictions"]} == {"arvi"}
+    assert main(["evaluate", model, str(corpus), "--fold-by", "group", "--fold", "nobody"]) == 2
+
+
+def test_bad_clips_among_good_ones_are_skipped_and_counted(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    spoiled = tmp_path / "spoiled"
+    shutil.copytree(folder, spoiled)
+    (spoiled / "arvi" / "zero.wav").write_bytes(b"")
+    (spoiled / "kesto" / "text.wav").write_text("hello")
+    flags = ["-o", str(tmp_path / "m.safetensors"), "--components", "1", "--preset", "speech"]
+    assert main(["train", str(spoiled), *flags]) == 3
+    out, err = capsys.readouterr()
+    assert "zero.wav" in err
+    assert "text.wav" in err
+    assert [line.split()[-1] for line in out.splitlines() if line.startswith(("arvi ", "kesto "))] == ["1", "1"]
+    assert (tmp_path / "m.safetensors").exists()
+
+
+def test_data_that_cannot_be_used(folder: Path, corpus: Path, tmp_path: Path, capsys: Capture) -> None:
+    model = ["-o", str(tmp_path / "m.safetensors")]
+
+    def status(data: Path, *flags: str) -> tuple[int, str]:
+        found = main(["train", str(data), *model, "--preset", "speech", *flags])
+        return found, capsys.readouterr().err
+
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    shutil.copy(next((folder / "arvi").iterdir()), flat)
+    one = tmp_path / "one"
+    shutil.copytree(folder / "arvi", one / "arvi")
+    hollow = tmp_path / "hollow"
+    shutil.copytree(folder, hollow)
+    (hollow / "belun").mkdir()
+    silent = tmp_path / "silent"
+    shutil.copytree(folder, silent)
+    (silent / "belun").mkdir()
+    (silent / "belun" / "a.wav").write_bytes(b"")
+    for data in (flat, one, hollow, silent, tmp_path / "nowhere"):
+        code, words = status(data)
+        assert code == 2, data
+        assert "hint" in words, data
+    code, words = status(folder, "--components", "100000")
+    assert (code, "'arvi'" in words and "100000 components" in words) == (2, True)
+    assert not (tmp_path / "m.safetensors").exists()
+
+
+def test_manifests_that_cannot_be_used(corpus: Path, tmp_path: Path, capsys: Capture) -> None:
+    clip = next((corpus.parent / "arvi").iterdir())
+    for name, text, words in (
+        ("column", "path,lable\na.wav,x\n", "label"),
+        ("two", f"path,label\n{clip},x\n{clip},y\n", "line"),
+        ("leaves", "path,label\n../a.wav,x\n", "root"),
+    ):
+        manifest = tmp_path / f"{name}.csv"
+        manifest.write_text(text)
+        flags = ["--root", "/"] if name == "two" else []
+        assert main(["train", str(manifest), "-o", str(tmp_path / "m.safetensors"), *flags]) == 5
+        assert words in capsys.readouterr().err
+
+
+def test_a_model_that_is_not_one(corpus: Path, tmp_path: Path, capsys: Capture) -> None:
+    fake = tmp_path / "fake.safetensors"
+    fake.write_bytes(b"\x80\x04pickle")
+    assert main(["score", str(fake), str(corpus)]) == 5
+    assert "not_a_gmmaudio_model" in capsys.readouterr().err
+    assert main(["score", str(tmp_path / "none.safetensors"), str(corpus)]) == 5
+
+
+def test_inspect_a_model_and_a_clip(model: Path, corpus: Path, capsys: Capture) -> None:
+    assert main(["inspect", str(model), "--format", "json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["labels"] == ["arvi", "belun", "domar", "kesto"]
+    assert facts["training_clips"] == 48
+    assert main(["inspect", str(read_corpus(corpus)[0].path)]) == 0
+    assert "rate: 16000" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["fly"], ["train", "x"], ["score"], ["train", "x", "-o", "y", "--components", "0"], ["score", "m", "p", "--top", "0"]],
+)
+def test_wrong_flags_exit_2(arguments: list[str], capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+
+
+def test_an_internal_error_is_one_line_and_exit_1(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gmmaudio.classify.describe.describe", lambda path: 1 / 0)
+    assert main(["inspect", "x.wav"]) == 1
+    assert "internal error: ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_interrupted_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(path: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gmmaudio.classify.describe.describe", interrupt)
+    assert main(["inspect", "x.wav"]) == 130
+
+
+def test_a_closed_pipe_is_quiet(corpus: Path, model: Path) -> None:
+    command = f"{sys.executable} -m gmmaudio score {model} {corpus.parent} --format jsonl --jobs 1 | head -n 1"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=120, check=False)
+    assert done.stderr == ""
+    assert json.loads(done.stdout)["label"]
+
+
+def test_names_of_any_kind(corpus: Path, model: Path, tmp_path: Path) -> None:
+    clip = read_corpus(corpus)[0].path
+    for name in ("-dash.wav", "new\nline.wav", "sm😀ile.wav", b"latin\xe9.wav"):
+        target = tmp_path / (name if isinstance(name, str) else name.decode("utf-8", "surrogateescape"))
+        shutil.copy(clip, target)
+    done = run("score", model, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 4
+    rows = run("score", model, "--format", "json", "--", tmp_path / "-dash.wav")
+    assert json.loads(rows.stdout)[0]["path"].endswith("-dash.wav")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from gmmaudio.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "print(sorted({name.split('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    loaded = done.stdout.splitlines()[-1]
+    for name in ("numpy", "scipy", "sklearn", "librosa", "matplotlib", "soundfile", "joblib", "tqdm", "threadpoolctl"):
+        assert f"'{name}'" not in loaded
+
+
+def test_scoring_a_clip_imports_no_learning_code(corpus: Path, model: Path) -> None:
+    clip = read_corpus(corpus)[0].path
+    code = (
+        f"import sys; from gmmaudio.cli import main; main(['score', {str(model)!r}, {str(clip)!r}])\n"
+        "print(sorted(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    loaded = done.stdout.splitlines()[-1]
+    for name in ("librosa", "sklearn", "matplotlib", "joblib", "scipy.signal", "gmmaudio.gmm.em"):
+        assert f"'{name}'" not in loaded, name
+
+
+def test_the_demo(tmp_path: Path, capsys: Capture) -> None:
+    assert main(["demo", str(tmp_path / "demo"), "--jobs", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "invented" in out
+    assert "$ gmmaudio train" in out
+    assert "$ gmmaudio evaluate" in out
+    assert "$ gmmaudio score" in out
