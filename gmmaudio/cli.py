@@ -220,6 +220,8 @@ def _score(options: argparse.Namespace) -> int:
         windows = (options.window, options.hop or options.window)
         results = score_windows(classifier, paths, windows, options.prior, options.among, _cores(options))
     counts = WRITERS[options.format](sys.stdout, classifier.labels, results, options.top)
+    if options.format == "text":
+        log.info("the posteriors are not calibrated: far too sure, for the frames of a clip are not independent")
     if counts.failed:
         log.error("%d of %d clips failed", counts.failed, counts.clips)
     return OK if not counts.failed else SOME_FAILED if counts.failed < counts.clips else NONE_PROCESSED
@@ -376,6 +378,12 @@ def outline(facts: dict[str, Any], indent: str = "") -> list[str]:
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             lines += [f"{indent}{key}", *(line for item in value for line in outline(item, indent + "  "))]
         else:
-            text = ", ".join(map(str, value)) if isinstance(value, list) else value
+            text = shortened(value) if isinstance(value, list) else value
             lines.append(printable(f"{indent}{key}: {text}"))
     return lines
+
+
+def shortened(values: list[Any], most: int = 12) -> str:
+    """The values of a list, or its ends and its length."""
+    shown = values if len(values) <= most else [*values[:2], "...", values[-1]]
+    return ", ".join(map(str, shown)) + (f" ({len(values)} values)" if len(values) > most else "")

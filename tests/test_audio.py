@@ -112,7 +112,8 @@ def test_every_format_equals_the_decoder_on_the_whole_file(kind: str, subtype: s
     path = write(encoded(chirp(9.0), kind, subtype), "clip." + kind.lower())  # three blocks
     clip = read_clip(path)
     whole, rate = soundfile.read(path, dtype="float32")
-    np.testing.assert_array_equal(clip.samples, whole)
+    # soundfile seeks before it reads, after which MP3s differ in their last bit.
+    np.testing.assert_allclose(clip.samples, whole, rtol=0, atol=1.2e-7 if kind == "MP3" else 0)
     assert (clip.rate, clip.path, clip.warnings) == (rate, path, ())
 
 
@@ -125,7 +126,6 @@ def test_a_segment_is_a_slice_of_the_whole(
     whole, rate = soundfile.read(path, dtype="float32")
     first, last = round((start or 0) * rate), len(whole) if end is None else round(end * rate)
     clip = read_clip(path, start=start, end=end)
-    # A decoder of MP3 that starts in the middle differs in the last bits; -120 dB.
     np.testing.assert_allclose(clip.samples, whole[first:last], rtol=0, atol=1e-6 if kind == "MP3" else 0)
     assert clip.warnings == ()
 
@@ -232,7 +232,7 @@ WRONG = {
     ],
     "unsupported_rate": [wav(SHORT, rate=1), wav(SHORT, rate=2**31 - 1), wav(SHORT, rate=2**32 - 1)],
     "unsupported_channels": [wav(np.zeros((4, 1024), np.int16)), wav(np.zeros((4, 1025), np.int16))],
-    "empty_audio": [wav(SHORT[:0]), encoded(chirp(0.0), "FLAC"), encoded(chirp(0.0), "AIFF")],
+    "empty_audio": [wav(SHORT[:0]), encoded(chirp(0.0), "AIFF")],
     "non_finite": [wav(np.array([0, np.nan, 0], np.float32)), wav(np.array([0, -np.inf], np.float32))],
     "out_of_range": [wav(np.array([0, 1e30, -1e30], np.float32)), wav(np.array([0, -16.5, 0], np.float32))],
 }
@@ -312,6 +312,17 @@ def test_a_file_that_changes_while_it_is_read(
     assert caught.value.code == "changed"
 
 
+def test_a_change_explains_what_looks_like_damage(write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(wav(SHORT))
+
+    def torn(*_: object) -> object:
+        path.write_bytes(b"other")
+        raise ClipError("decode_error", "damaged")
+
+    monkeypatch.setattr(audio, "blocks", torn)
+    assert outcome(path) == "changed"
+
+
 def test_non_finite_counts_and_places(write: Callable[..., Path]) -> None:
     samples = np.stack([chirp(6.0), chirp(6.0)], axis=1)
     samples[70000, 1], samples[80000, 0] = np.nan, np.inf  # in the third block
@@ -347,6 +358,11 @@ def test_half_a_file_is_never_read_in_silence(
     assert outcome(write(whole)) == "whole"
 
 
+def test_an_ogg_that_ends_between_two_pages_is_cut_short(write: Callable[..., Path]) -> None:
+    whole = encoded(chirp(5.0), "OGG")
+    assert outcome(write(whole[: whole.rfind(b"OggS")])) == "truncated"
+
+
 def test_truncation_gives_both_numbers(write: Callable[..., Path]) -> None:
     clip = read_clip(write(wav(SHORT)[: 44 + 2 * 3000]))
     assert len(clip.samples) == 3000
@@ -380,6 +396,13 @@ def test_the_position_of_damage_in_a_flac(write: Callable[..., Path]) -> None:
         read_clip(write(bytes(data)))
 
 
+def test_pages_lost_within_an_ogg_are_noticed(write: Callable[..., Path]) -> None:
+    data = bytearray(encoded(chirp(20.0), "OGG"))
+    third = len(data) // 3
+    data[third : 2 * third] = bytes(third)
+    assert outcome(write(bytes(data))) in {"truncated", "decode_error"}
+
+
 def test_damage_within_an_mp3_is_never_silent(write: Callable[..., Path]) -> None:
     whole = encoded(chirp(5.0), "MP3")
     generator = np.random.default_rng(3)
@@ -406,7 +429,7 @@ def test_a_header_that_promises_gigabytes_costs_nothing(promised: int, write: Ca
     assert peak < 4e6
 
 
-def test_an_hour_in_a_small_file_needs_the_memory_of_its_result(write: Callable[..., Path]) -> None:
+def test_a_long_clip_in_a_small_file_needs_the_memory_of_its_result(write: Callable[..., Path]) -> None:
     path = write(encoded(np.zeros(10 * 60 * 96000, np.int16), "FLAC", rate=96000))
     tracemalloc.start()
     try:
@@ -426,6 +449,15 @@ def test_too_long(write: Callable[..., Path]) -> None:
         with pytest.raises(ClipError, match="at most 4 s"):
             read_clip(path, limits=limits)
         assert len(read_clip(path, start=1.0, end=4.5, limits=limits).samples) == 3.5 * RATE
+
+
+def test_what_is_stated_as_too_long_is_not_decoded_first(
+    write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(audio, "blocks")
+    with pytest.raises(ClipError) as caught:
+        read_clip(write(wav(SHORT)), limits=Limits(max_seconds=0.4))
+    assert caught.value.code == "too_long"
 
 
 def test_a_flac_of_unknown_length_is_whole(write: Callable[..., Path]) -> None:
@@ -448,6 +480,16 @@ def test_antiphase_uses_the_louder_channel(write: Callable[..., Path]) -> None:
     np.testing.assert_array_equal(clip.samples, tone)
     resampled = read_clip(write(wav(np.stack([tone, -0.95 * tone], axis=1))), 8000)
     np.testing.assert_array_equal(resampled.samples, soxr.resample(tone, RATE, 8000, quality="HQ"))
+
+
+def test_antiphase_in_ogg_is_read_again_from_the_start_of_the_segment(write: Callable[..., Path]) -> None:
+    tone = chirp(9.0)
+    path = write(encoded(np.stack([tone, -tone], axis=1), "OGG"))
+    whole, _ = soundfile.read(path, dtype="float32")
+    clip = read_clip(path, start=8.5)
+    assert codes(clip) == ["phase_cancelled"]
+    louder = int(np.argmax((whole[round(8.5 * RATE) :].astype(float) ** 2).sum(axis=0)))
+    np.testing.assert_array_equal(clip.samples, whole[round(8.5 * RATE) :, louder])
 
 
 @pytest.mark.parametrize("other", [0.0, 1.0, -0.5])
@@ -544,6 +586,7 @@ BLOCKS = arrays(
 )
 
 
+@settings(deadline=None)
 @given(BLOCKS, st.data())
 def test_traits_of_a_block_are_the_sum_of_its_parts(block: Array, data: st.DataObject) -> None:
     cut = data.draw(st.integers(1, len(block) - 1))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gmmaudio.errors import DataError
 from gmmaudio.gmm.covariance import Diagonal
-from gmmaudio.gmm.mixture import Mixture, check_frames, evaluate
+from gmmaudio.gmm.mixture import Mixture, as_frames, evaluate, refuse_non_finite
 
 Floats = NDArray[np.float64]
 
@@ -61,9 +61,10 @@ class MixtureScorer:
 
         The clip's frames are never mixed with another's, so the score has the same bits alone and among many.
         """
-        values = check_frames(frames, self.stacked.dimension)
+        values = as_frames(frames, self.stacked.dimension)
         if len(values) == 0:
             raise DataError("too_few_frames", "a score needs at least one frame")
+        refuse_non_finite(values)
         totals = np.zeros(len(self.mixtures))
         for _, _, joint in evaluate(self.stacked, values):
             for label, block in enumerate(np.split(joint, self.ends[:-1])):

@@ -50,6 +50,7 @@ OVERSHOOT = 0.5
 """Seconds by which a segment may end behind the clip (as in Kaldi's extract-segments)."""
 
 _DENSEST = 5000  # frames per byte; FLAC packs 4,700 frames of silence into one
+_OGG_SLACK = 8192  # the longest block of Vorbis: whole files from some encoders lack a part of their last
 _FULL_SCALES = {"u1": 2**7, "i2": 2**15, "i4": 2**31}
 
 
@@ -111,8 +112,8 @@ def read_clip(
     rate : int, optional
         Resample to this rate in Hz (soxr, quality HQ). Default: the file's own.
     start, end : float, optional
-        The segment in seconds. Default: the whole clip. What stands before it is skipped, not decoded, where
-        the format allows.
+        The segment in seconds. Default: the whole clip. What stands before it is skipped, not decoded; but
+        Ogg is decoded from its beginning, because seeks in it are not exact.
     limits : Limits
         What is refused.
 
@@ -223,7 +224,8 @@ def _segment(recording: Recording, start: float | None, end: float | None) -> _S
 
 def _shortfall(recording: Recording, segment: _Segment, frames: int) -> tuple[ClipWarning, ...]:
     """A warning where fewer frames came than were promised, or where the end of the stream is missing."""
-    if segment.wanted is not None and frames < segment.wanted:
+    slack = _OGG_SLACK if recording.sound.format == "OGG" else 0
+    if segment.wanted is not None and frames < segment.wanted - slack:
         text = f"cut short: {segment.wanted} frames were promised, {frames} were read"
     elif not recording.header.ends and segment.first + frames >= min(UNKNOWN, recording.sound.frames):
         text = f"cut short: the stream does not end where the file does, after {frames} frames"

@@ -201,11 +201,13 @@ def blocks(recording: Recording, first: int, last: int | None) -> Iterator[NDArr
 
 
 def _move(sound: soundfile.SoundFile, first: int, buffer: NDArray[np.float32]) -> None:
-    """Stand at a frame: by seeking where the format can, else by decoding what comes before it."""
+    """Stand at a frame: by seeking where that is exact, else by decoding what comes before it."""
     if soundfile.SoundFile.seekable(sound):
-        if sound.tell() != first:
-            sound.seek(min(first, sound.frames))
-        return
+        # In Ogg, a seek of libsndfile may land half a block off, or without the frames that Opus builds on.
+        target = 0 if sound.format == "OGG" else min(first, sound.frames)
+        if sound.tell() != target:
+            sound.seek(target)
+        first -= target
     while first > 0:
         read = len(sound.read(min(first, len(buffer)), out=buffer))
         first = first - read if read else 0

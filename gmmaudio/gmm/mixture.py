@@ -22,8 +22,11 @@ Real = NDArray[np.floating]
 BLOCK = 2048  # frames per block: the working set stays within the cache
 
 
-def check_frames(frames: ArrayLike, dimension: int | None = None, allow_empty: bool = True) -> Real:
-    """Frames as a C-ordered (n, d) float32 or float64 array, finite, or a DataError that says where not."""
+def as_frames(frames: ArrayLike, dimension: int) -> Real:
+    """Frames as a C-ordered (n, d) float32 or float64 array of the dimension asked for, or a DataError.
+
+    Whether they are finite is not looked at here: see ``refuse_non_finite``.
+    """
     values = np.asarray(frames)
     if values.dtype != np.float32 and values.dtype != np.float64:
         if values.dtype.kind not in "biuf":
@@ -35,17 +38,23 @@ def check_frames(frames: ArrayLike, dimension: int | None = None, allow_empty: b
             f"frames must be (frames, dimensions), got an array of shape {values.shape}",
             "one-dimensional data is a single column: values.reshape(-1, 1)" if values.ndim == 1 else "",
         )
-    if dimension is not None and values.shape[1] != dimension:
+    if values.shape[1] != dimension:
         raise DataError("bad_shape", f"the mixture has {dimension} dimensions, the frames {values.shape[1]}")
-    if not allow_empty and len(values) == 0:
-        raise DataError("too_few_frames", "there are no frames (0 rows)")
-    for start in range(0, len(values), BLOCK):
-        finite = np.isfinite(values[start : start + BLOCK])
+    return np.ascontiguousarray(values)
+
+
+def refuse_non_finite(frames: Real) -> None:
+    """Raise ``non_finite`` naming the first row and column that is, if any.
+
+    One value that is not finite makes the sum of log densities so, too: the inner loops test that one number, and
+    look for the culprit only then.
+    """
+    for start in range(0, len(frames), BLOCK):
+        finite = np.isfinite(frames[start : start + BLOCK])
         if not finite.all():
             row, column = np.argwhere(~finite)[0]
-            found = values[start + row, column]
+            found = frames[start + row, column]
             raise DataError("non_finite", f"frames must be finite: row {start + row}, column {column} is {found}")
-    return np.ascontiguousarray(values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +109,8 @@ class Mixture:
         DataError
             ``bad_shape``, ``non_finite`` (naming row and column), ``not_numeric``.
         """
-        values = check_frames(frames, self.dimension)
+        values = as_frames(frames, self.dimension)
+        refuse_non_finite(values)
         density = np.empty(len(values))
         for rows, _, joint in evaluate(self, values):
             peak = joint.max(axis=0)
@@ -109,7 +119,8 @@ class Mixture:
 
     def posteriors(self, frames: ArrayLike) -> Floats:
         """The probability of each component given each frame (soft assignment): (n, d) to (n, k)."""
-        values = check_frames(frames, self.dimension)
+        values = as_frames(frames, self.dimension)
+        refuse_non_finite(values)
         shares = np.empty((len(values), self.components))
         for rows, _, joint in evaluate(self, values):
             joint = np.exp(joint - joint.max(axis=0))

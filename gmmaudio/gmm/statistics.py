@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gmmaudio.errors import DataError
 from gmmaudio.gmm.covariance import KINDS
-from gmmaudio.gmm.mixture import Mixture, check_frames, evaluate
+from gmmaudio.gmm.mixture import Mixture, as_frames, evaluate, refuse_non_finite
 
 Floats = NDArray[np.float64]
 
@@ -112,23 +112,27 @@ def accumulate(mixture: Mixture, frames: ArrayLike, weights: ArrayLike | None = 
     >>> s.occupancy, s.first, s.second
     (array([2.]), array([[4.]]), array([[10.]]))
     """
-    values = check_frames(frames, mixture.dimension)
+    values = as_frames(frames, mixture.dimension)
     shares = None if weights is None else check_weights(weights, len(values))
     total = np.zeros((mixture.components, mixture.covariance.width(mixture.dimension)))
     log_likelihood = 0.0
-    for rows, design, joint in evaluate(mixture, values):
-        peak = joint.max(axis=0)
-        joint -= peak
-        posteriors = np.exp(joint, out=joint)
-        normaliser = posteriors.sum(axis=0)
-        density = peak + np.log(normaliser)
-        if shares is None:
-            log_likelihood += float(density.sum(dtype=np.float64))
-            design /= normaliser[:, None]
-        else:
-            log_likelihood += float(density @ shares[rows])
-            design *= (shares[rows] / normaliser).astype(design.dtype)[:, None]
-        total += posteriors @ design
+    with np.errstate(invalid="ignore", over="ignore"):  # values that are not finite are refused below
+        for rows, design, joint in evaluate(mixture, values):
+            peak = joint.max(axis=0)
+            joint -= peak
+            posteriors = np.exp(joint, out=joint)
+            normaliser = posteriors.sum(axis=0)
+            density = peak + np.log(normaliser)
+            if shares is None:
+                log_likelihood += float(density.sum(dtype=np.float64))
+                design /= normaliser[:, None]
+            else:
+                log_likelihood += float(density @ shares[rows])
+                design *= (shares[rows] / normaliser).astype(design.dtype)[:, None]
+            total += posteriors @ design
+    if not np.isfinite(log_likelihood):
+        refuse_non_finite(values)
+        raise DataError("out_of_range", "frames are too far from the mixture for their precision", "scale the data")
     d = mixture.dimension
     return Statistics(
         occupancy=total[:, -1].copy(),
