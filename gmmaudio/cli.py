@@ -230,19 +230,22 @@ def _score(options: argparse.Namespace) -> int:
 def _evaluate(options: argparse.Namespace) -> int:
     from gmmaudio.classify.model_file import load
     from gmmaudio.corpus.manifest import in_split, read_corpus
+    from gmmaudio.corpus.selection import in_fold
     from gmmaudio.evaluate.heldout import evaluate
 
     classifier = load(options.model)
     entries = in_split(read_corpus(Path(options.data), _root(options)), options.split)
     if options.fold is not None:
-        entries = _fold_rows(entries, options, inside=True)
+        inside = in_fold(entries, options.fold_by, options.fold)
+        entries = [entry for entry, kept in zip(entries, inside, strict=True) if kept]
     found = evaluate(classifier, entries, _cores(options), options.allow_leaks, _progress(options, "scoring"))
     return _print_figures(found, found, options)
 
 
 def _crossval(options: argparse.Namespace) -> int:
     from gmmaudio.corpus.manifest import read_corpus
-    from gmmaudio.corpus.splits import column_folds, group_folds
+    from gmmaudio.corpus.selection import column_folds
+    from gmmaudio.corpus.splits import group_folds
     from gmmaudio.evaluate.heldout import cross_validate
 
     entries = read_corpus(Path(options.data), _root(options))
@@ -293,29 +296,19 @@ def _settings(options: argparse.Namespace) -> Training:
 def _training_rows(options: argparse.Namespace) -> list[Entry]:
     """The rows to train on; refused where their groups also stand among the rows left out."""
     from gmmaudio.corpus.manifest import in_split, read_corpus
+    from gmmaudio.corpus.selection import in_fold
     from gmmaudio.evaluate.heldout import refuse_straddling
 
     entries = read_corpus(Path(options.data), _root(options))
     chosen = in_split(entries, options.split)
     if options.fold is not None:
-        chosen = _fold_rows(chosen, options, inside=False)
+        inside = in_fold(chosen, options.fold_by, options.fold)
+        chosen = [entry for entry, held_out in zip(chosen, inside, strict=True) if not held_out]
     if not options.allow_leaks:
         kept = {id(entry) for entry in chosen}
         sides = ["in" if id(entry) in kept else "out" for entry in entries]
         refuse_straddling([entry.group for entry in entries], sides)
     return chosen
-
-
-def _fold_rows(entries: list[Entry], options: argparse.Namespace, inside: bool) -> list[Entry]:
-    from gmmaudio.corpus.splits import column_folds
-
-    folds = column_folds(entries, options.fold_by)
-    if options.fold not in folds:
-        raise DataError(
-            "unknown_fold",
-            f"no row has {options.fold!r} in column {options.fold_by!r}; it holds {', '.join(sorted(set(folds))[:20])}",
-        )
-    return [entry for entry, fold in zip(entries, folds, strict=True) if (fold == options.fold) == inside]
 
 
 def _print_figures(found: Any, pooled: Any, options: argparse.Namespace) -> int:

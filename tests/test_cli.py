@@ -37,7 +37,10 @@ def folder(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_train_evaluate_score(corpus: Path, tmp_path: Path, capsys: Capture) -> None:
     model = tmp_path / "m.safetensors"
-    assert main(["train", str(corpus), "--split", "train", "--preset", "speech", "--components", "2", "-o", str(model)]) == 0
+    assert (
+        main(["train", str(corpus), "--split", "train", "--preset", "speech", "--components", "2", "-o", str(model)])
+        == 0
+    )
     table = capsys.readouterr().out
     assert "arvi" in table
     assert "only 24 s of sound" in table  # 3 speakers x 4 clips x 2 s
@@ -67,7 +70,16 @@ def test_training_refuses_a_split_that_divides_a_group(corpus: Path, tmp_path: P
         table = csv.DictWriter(stream, rows[0].keys())
         table.writeheader()
         table.writerows(rows)
-    flags = ["train", str(torn), "--root", str(corpus.parent), "--split", "train", "-o", str(tmp_path / "m.safetensors")]
+    flags = [
+        "train",
+        str(torn),
+        "--root",
+        str(corpus.parent),
+        "--split",
+        "train",
+        "-o",
+        str(tmp_path / "m.safetensors"),
+    ]
     assert main(flags) == 2
     assert "stand on both sides" in capsys.readouterr().err
     assert main([*flags, "--allow-leaks", "--components", "1"]) == 0
@@ -240,7 +252,13 @@ def test_inspect_a_model_and_a_clip(model: Path, corpus: Path, capsys: Capture) 
 
 @pytest.mark.parametrize(
     "arguments",
-    [["fly"], ["train", "x"], ["score"], ["train", "x", "-o", "y", "--components", "0"], ["score", "m", "p", "--top", "0"]],
+    [
+        ["fly"],
+        ["train", "x"],
+        ["score"],
+        ["train", "x", "-o", "y", "--components", "0"],
+        ["score", "m", "p", "--top", "0"],
+    ],
 )
 def test_wrong_flags_exit_2(arguments: list[str], capsys: Capture) -> None:
     with pytest.raises(SystemExit) as caught:

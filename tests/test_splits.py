@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gmmaudio.corpus.manifest import Entry, read_corpus
-from gmmaudio.corpus.splits import column_folds, group_folds, straddling_groups
+from gmmaudio.corpus.selection import column_folds, straddling_groups
+from gmmaudio.corpus.splits import group_folds
 from gmmaudio.errors import DataError
 
 LABELS = [label for label in "abc" for _ in range(20)]

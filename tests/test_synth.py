@@ -149,9 +149,7 @@ def test_speakers_stay_within_people(seed: int) -> None:
     assert 90 <= speaker.pitch <= 260
 
 
-@pytest.mark.parametrize(
-    ("seconds", "rate"), [(0.4, RATE), (61, RATE), (float("nan"), RATE), (1, 7999), (1, 192001)]
-)
+@pytest.mark.parametrize(("seconds", "rate"), [(0.4, RATE), (61, RATE), (float("nan"), RATE), (1, 7999), (1, 192001)])
 def test_a_clip_out_of_range_is_refused(seconds: float, rate: int) -> None:
     with pytest.raises(DataError, match="must lie between"):
         speak(LANGUAGES[0], draw_speaker("any", default_rng(0)), seconds, rate, default_rng(0))
@@ -178,9 +176,7 @@ def test_files_are_as_asked_and_never_silent(corpus: Path) -> None:
 
 
 def test_no_speaker_is_in_both_splits(corpus: Path) -> None:
-    groups = {
-        split: {row["group"] for row in rows(corpus) if row["split"] == split} for split in ("train", "test")
-    }
+    groups = {split: {row["group"] for row in rows(corpus) if row["split"] == split} for split in ("train", "test")}
     assert not groups["train"] & groups["test"]
     assert (len(groups["train"]), len(groups["test"])) == (16, 4)  # 4 languages of 5: every fourth tests
     assert {(row["group"], row["label"]) for row in rows(corpus)} == {

@@ -7,15 +7,12 @@ accuracy is then too good to be true.
 from __future__ import annotations
 
 import warnings
-from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
-from difflib import get_close_matches
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from gmmaudio.corpus.manifest import Entry
 from gmmaudio.errors import DataError
 
 
@@ -71,71 +68,6 @@ def group_folds(labels: Sequence[str], groups: Sequence[str | None], n_folds: in
     return folds
 
 
-def column_folds(entries: Sequence[Entry], column: str) -> list[str]:
-    """The fold of each entry, as a column names it.
-
-    Parameters
-    ----------
-    entries : sequence of Entry
-        At least one.
-    column : str
-        ``group``, ``fold``, ``split``, ``label``, or any further column of the CSV.
-
-    Returns
-    -------
-    list of str
-        One for each entry.
-
-    Raises
-    ------
-    DataError
-        no_such_column; empty_cells, where some entries have nothing in it.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> column_folds([Entry(Path("a.wav"), "dog", group="rex"), Entry(Path("b.wav"), "cat", group="tom")], "group")
-    ['rex', 'tom']
-    """
-    values = [entry.column(column) for entry in entries]
-    filled = [value for value in values if value is not None]
-    if not filled:
-        raise _no_such_column(entries, column)
-    if len(filled) < len(values):
-        first = next(entry.name for entry, value in zip(entries, values, strict=True) if value is None)
-        text = (
-            f"the column {column!r} is empty for {len(values) - len(filled)} of {len(values)} clips, as for {first!r}"
-        )
-        raise DataError("empty_cells", text, "fill it in for every clip")
-    return filled
-
-
-def straddling_groups(groups: Sequence[str | None], sides: Sequence[Hashable]) -> dict[str, int]:
-    """Groups that stand on more than one side of a split.
-
-    Parameters
-    ----------
-    groups : (n,) sequence of str or None
-        The group of each entry; None is no group.
-    sides : (n,) sequence
-        Its side, such as a fold, or whether it is for training.
-
-    Returns
-    -------
-    dict of str to int
-        Each such group, sorted, with its number of entries on all sides.
-
-    Examples
-    --------
-    >>> straddling_groups(["x", "x", "y", None], ["train", "test", "test", "train"])
-    {'x': 2}
-    """
-    pairs = [(group, side) for group, side in zip(groups, sides, strict=True) if group is not None]
-    sides_of = Counter(group for group, _ in set(pairs))
-    clips_of = Counter(group for group, _ in pairs)
-    return {group: clips_of[group] for group in sorted(sides_of) if sides_of[group] > 1}
-
-
 def _group_numbers(groups: Sequence[str | None]) -> NDArray[np.int64]:
     """A number for each group; entries without a group get one of their own."""
     known: dict[str, int] = {}
@@ -168,12 +100,3 @@ def _labels_in_one_fold(labels: Sequence[str], folds: NDArray[np.int64]) -> Iter
     for label, fold in zip(labels, folds, strict=True):
         found.setdefault(label, set()).add(int(fold))
     return ((label, min(where)) for label, where in sorted(found.items()) if len(where) == 1)
-
-
-def _no_such_column(entries: Sequence[Entry], column: str) -> DataError:
-    standard = [name for name in ("label", "group", "split", "fold") if any(entry.column(name) for entry in entries)]
-    further = {name for entry in entries for name, value in entry.columns.items() if value} - {"path", *standard}
-    known = [*standard, *sorted(further)]
-    near = get_close_matches(column, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"name one of: {', '.join(known)}"
-    return DataError("no_such_column", f"the clips have no column {column!r}; they have: {', '.join(known)}", hint)

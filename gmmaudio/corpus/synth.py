@@ -304,9 +304,7 @@ def _check_range(name: str, value: float, low: float, high: float) -> None:
         raise DataError("bad_synthesis", message, f"choose {name} in that range")
 
 
-def speak(
-    language: Language, speaker: Speaker, seconds: float, rate: int, rng: Generator
-) -> NDArray[np.float32]:
+def speak(language: Language, speaker: Speaker, seconds: float, rate: int, rng: Generator) -> NDArray[np.float32]:
     """One clip of synthetic speech in an invented language, over a faint noise, at a random level.
 
     Parameters

@@ -10,7 +10,7 @@ from gmmaudio.classify.classifier import Classifier
 from gmmaudio.classify.examples import Example, Failure, Progress, read_examples
 from gmmaudio.classify.train import Training, fit_classes
 from gmmaudio.corpus.manifest import Entry, require_classes
-from gmmaudio.corpus.splits import straddling_groups
+from gmmaudio.corpus.selection import straddling_groups
 from gmmaudio.errors import DataError
 from gmmaudio.evaluate.evaluation import Evaluation, Prediction
 from gmmaudio.parallel import map_in_order, one_blas_thread

@@ -17,11 +17,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from gmmaudio.corpus.splits import group_folds
 
 from gmmaudio.classify.examples import Example, read_examples
 from gmmaudio.classify.train import Training, fit_classes
 from gmmaudio.corpus.manifest import read_corpus
+from gmmaudio.corpus.splits import group_folds
 from gmmaudio.features.frontend import PRESETS
 from gmmaudio.measures.intervals import interval
 from gmmaudio.parallel import cores

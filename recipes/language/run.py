@@ -82,9 +82,7 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--jobs", type=int, default=cores())
     chosen = options.parse_args()
-    plan = Plan(
-        voices=chosen.voices, clips_per_voice=chosen.clips_per_voice, seconds=chosen.seconds, seed=chosen.seed
-    )
+    plan = Plan(voices=chosen.voices, clips_per_voice=chosen.clips_per_voice, seconds=chosen.seconds, seed=chosen.seed)
     folder = chosen.work / f"clean-{plan.voices}-{plan.clips_per_voice}-{plan.seconds:g}-{plan.seed}"
     try:
         made = folder / "manifest.csv"
