@@ -191,7 +191,7 @@ def test_bad_clips_among_good_ones_are_skipped_and_counted(folder: Path, tmp_pat
     assert (tmp_path / "m.safetensors").exists()
 
 
-def test_data_that_cannot_be_used(folder: Path, corpus: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_data_that_cannot_be_used(folder: Path, tmp_path: Path, capsys: Capture) -> None:
     model = ["-o", str(tmp_path / "m.safetensors")]
 
     def status(data: Path, *flags: str) -> tuple[int, str]:
@@ -260,20 +260,20 @@ def test_inspect_a_model_and_a_clip(model: Path, corpus: Path, capsys: Capture) 
         ["score", "m", "p", "--top", "0"],
     ],
 )
-def test_wrong_flags_exit_2(arguments: list[str], capsys: Capture) -> None:
+def test_wrong_flags_exit_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 2
 
 
 def test_an_internal_error_is_one_line_and_exit_1(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gmmaudio.classify.describe.describe", lambda path: 1 / 0)
+    monkeypatch.setattr("gmmaudio.classify.describe.describe", lambda _: 1 / 0)
     assert main(["inspect", "x.wav"]) == 1
     assert "internal error: ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_interrupted_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(path: str) -> None:
+    def interrupt(_: str) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("gmmaudio.classify.describe.describe", interrupt)
