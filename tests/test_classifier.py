@@ -33,13 +33,13 @@ def test_a_frame_far_from_everything_is_still_a_number() -> None:
 
 
 def two_gaussians() -> Classifier:
-    """Labels "low" and "high": unit Gaussians at -1 and 1 in each of 39 dimensions."""
-    at = lambda mean: Mixture(np.ones(1), np.full((1, 39), mean), Diagonal(np.ones((1, 39))))  # noqa: E731
+    """Labels "low" and "high": unit Gaussians at -1 and 1 in each of 30 dimensions."""
+    at = lambda mean: Mixture(np.ones(1), np.full((1, 30), mean), Diagonal(np.ones((1, 30))))  # noqa: E731
     return Classifier(("low", "high"), MixtureScorer((at(-1.0), at(1.0))), PRESETS["speech"])
 
 
 def test_posteriors_are_bayes_rule() -> None:
-    frames = np.zeros((2, 39))
+    frames = np.zeros((2, 30))
     frames[:, 0] = 0.25
     # Per frame log N(x; 1) - log N(x; -1) = 2 x, here 0.5; two frames: odds of e to 1.
     decision = two_gaussians().decide_frames(frames, 0.1, 0.02)
@@ -55,7 +55,7 @@ def test_posteriors_are_bayes_rule() -> None:
 
 def test_among_leaves_the_others_out() -> None:
     classifier = two_gaussians()
-    decision = classifier.decide_frames(np.ones((1, 39)), 1, 1, log_prior=classifier.log_prior(None, ["low"]))
+    decision = classifier.decide_frames(np.ones((1, 30)), 1, 1, log_prior=classifier.log_prior(None, ["low"]))
     assert decision.label == "low"
     assert decision.posteriors == {"low": 1.0}
     assert decision.margin is None

@@ -41,7 +41,7 @@ class FrontEnd:
     Examples
     --------
     >>> PRESETS["speech"].dimension
-    39
+    30
     """
 
     mfcc: Mfcc = field(default_factory=Mfcc)
@@ -176,9 +176,9 @@ def _check_keys(values: Mapping[str, Any], known: set[str], where: str) -> None:
 PRESETS: dict[str, FrontEnd] = {
     "general": FrontEnd(Mfcc(rate=22050, n_mfcc=20, n_mels=40), EnergyVad(), (Deltas(order=2),)),
     "speech": FrontEnd(
-        Mfcc(rate=8000, n_mfcc=13, n_mels=23),
+        Mfcc(rate=8000, n_mfcc=10, n_mels=23),
         EnergyVad(),
-        (Normalise(variance=True), Deltas(order=2)),
+        (Normalise(variance=True), Deltas(order=2, reach=3)),
     ),
     "language": FrontEnd(
         Mfcc(rate=8000, window=0.020, n_mfcc=7, n_mels=23, high=3700.0),
