@@ -8,15 +8,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
+from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from gmmaudio.errors import DataError
-from gmmaudio.gmm.covariance import Diagonal, Regulariser
+from gmmaudio.gmm.covariance import KINDS, Diagonal, Regulariser
 from gmmaudio.gmm.em import Em, cut, em, fit_from, maximise, reseed, run
 from gmmaudio.gmm.mixture import Mixture
 from gmmaudio.gmm.start import k_means_start, sample_frames
-from gmmaudio.gmm.statistics import Statistics, accumulate
+from gmmaudio.gmm.statistics import Statistics, accumulate, tally
 from tests.conftest import random_mixture
 
 
@@ -206,3 +208,123 @@ def test_a_sample_is_bounded_without_repeats_and_seeded() -> None:
     assert len(np.unique(sample)) == 10_000
     assert np.array_equal(sample, sample_frames(parts, 4, np.random.default_rng(3)))
     assert (sample >= 30_000).mean() == pytest.approx(0.4, abs=0.03)  # the second part's share
+
+
+def random_kind(kind: str, seed: int, components: int, dimension: int) -> Mixture:
+    """A mixture of any kind of covariance, near to the others."""
+    generator = np.random.default_rng(seed)
+    roots = generator.standard_normal((components, dimension, dimension)) / 2 + np.eye(dimension)
+    near = random_mixture(seed, components, dimension, spread=1.5)
+    matrices = roots @ np.swapaxes(roots, 1, 2) + 0.3 * np.eye(dimension)
+    return Mixture(near.weights, near.means, KINDS[kind].from_matrices(matrices, near.weights))
+
+
+ALL = sorted(KINDS)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-9), (np.float32, 1e-5)])
+@pytest.mark.parametrize("kind", ALL)
+def test_every_kind_s_likelihood_per_iteration_is_scikit_learn_s(kind: str, dtype: type, tolerance: float) -> None:
+    frames = random_kind(kind, 11, 5, 4).sample(2500, 1)[0].astype(dtype)
+    start = random_kind(kind, 12, 5, 4)
+    plain = Em(iterations=21, tolerance=-np.inf, regulariser=Regulariser(add=1e-3, relative_floor=0), min_occupancy=0)
+    (fit,) = run([em(start, plain, np.ones(4))], [cut(frames, 700)])
+    precisions = {
+        "diag": lambda: 1 / start.covariance.array,
+        "spherical": lambda: 1 / start.covariance.array,
+        "tied": lambda: np.linalg.inv(start.covariance.array),
+        "full": lambda: np.linalg.inv(start.covariance.array),
+    }[kind]()
+    expected = []
+    for count in range(1, 21):
+        model = GaussianMixture(
+            5, covariance_type=kind, reg_covar=1e-3, max_iter=count, tol=0, weights_init=start.weights,
+            means_init=start.means, precisions_init=precisions,
+        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(frames.astype(np.float64))
+        expected.append(model.score(frames.astype(np.float64)))
+    np.testing.assert_allclose(fit.log_likelihood[1:21], expected, rtol=tolerance)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_every_kind_s_density_is_scipy_s(kind: str) -> None:
+    mixture = random_kind(kind, 3, 4, 3)
+    frames = mixture.sample(500, 2)[0]
+    matrices = mixture.covariance.matrices(4, 3)
+    joint = [
+        np.log(w) + stats.multivariate_normal(m, s).logpdf(frames)
+        for w, m, s in zip(mixture.weights, mixture.means, matrices, strict=True)
+    ]
+    np.testing.assert_allclose(mixture.log_density(frames), logsumexp(joint, axis=0), rtol=1e-10)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(ALL), st.integers(0, 10**6), st.integers(1, 200), st.integers(0, 200), st.booleans())
+def test_every_kind_s_statistics_add_up(kind: str, seed: int, n: int, where: int, weighted: bool) -> None:
+    mixture = random_kind(kind, seed, 3, 2)
+    frames = mixture.sample(n, seed)[0]
+    weights = np.random.default_rng(seed).uniform(0, 2, n) if weighted else np.ones(n)
+    parts = accumulate(mixture, frames[:where], weights[:where]) + accumulate(mixture, frames[where:], weights[where:])
+    assert_same(parts, accumulate(mixture, frames, weights if weighted else None), 1e-9)
+    assert_same(parts + Statistics.zero(mixture), parts, 0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(ALL), st.integers(0, 10**6))
+def test_moments_about_another_point_are_those_of_moved_frames(kind: str, seed: int) -> None:
+    mixture = random_kind(kind, seed, 3, 2)
+    frames = mixture.sample(50, seed)[0]
+    step = np.random.default_rng(seed).standard_normal(2)
+    there = Mixture(mixture.weights, mixture.means - step, mixture.covariance)
+    direct = accumulate(there, frames - step)
+    # Frames moved by -step, with moments about c, are frames with moments about c + step.
+    moved = accumulate(mixture, frames).about(direct.centre + step)
+    for name in ("occupancy", "first", "second"):
+        np.testing.assert_allclose(getattr(moved, name), getattr(direct, name), rtol=1e-8, atol=1e-8)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from(ALL), st.integers(0, 10**6))
+def test_a_model_s_own_moments_give_it_back(kind: str, seed: int) -> None:
+    mixture = random_kind(kind, seed, 3, 2)
+    occupancy = mixture.weights * 100
+    means = mixture.means - mixture.centre
+    own = Statistics(
+        occupancy, occupancy[:, None] * means, mixture.covariance.moments(occupancy, means), 0.0, 100.0, mixture.centre,
+        kind,
+    )  # fmt: skip
+    again = maximise(own)
+    np.testing.assert_allclose(again.means, mixture.means, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(again.covariance.array, mixture.covariance.array, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_hard_tally_is_each_cluster_s_own_moments(kind: str) -> None:
+    frames = random_kind(kind, 5, 3, 2).sample(300, 0)[0]
+    nearest = np.arange(300) % 3
+    best = maximise(tally(frames, nearest, 3, kind))
+    np.testing.assert_allclose(best.means, [frames[nearest == c].mean(axis=0) for c in range(3)], rtol=1e-9)
+    own = np.stack([np.cov(frames[nearest == c].T, bias=True) for c in range(3)])
+    expected = KINDS[kind].from_matrices(own, np.full(3, 1 / 3)).array
+    np.testing.assert_allclose(best.covariance.array, expected, rtol=1e-8, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_samples_have_the_kind_s_covariance(kind: str) -> None:
+    mixture = random_kind(kind, 7, 2, 3)
+    frames, component = mixture.sample(200_000, 1)
+    for c, matrix in enumerate(mixture.covariance.matrices(2, 3)):
+        np.testing.assert_allclose(np.cov(frames[component == c].T), matrix, atol=0.04 * np.abs(matrix).max())
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_no_kind_collapses_on_few_distinct_rows(kind: str) -> None:
+    frames = np.random.default_rng(0).standard_normal((4, 3))[np.arange(400) % 4]
+    (fit,) = run(
+        [fit_from(frames, lambda s: k_means_start(s, 6, np.random.default_rng(0), kind=kind), Em())], [[frames]]
+    )
+    assert np.isfinite(fit.log_likelihood).all()
+    assert np.isfinite(fit.mixture.covariance.array).all()
+    assert np.isfinite(fit.mixture.log_density(frames)).all()

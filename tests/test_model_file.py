@@ -65,11 +65,9 @@ def test_version_1_is_still_read() -> None:
     t = np.arange(8000) / 8000
     signal = (0.3 * np.sin(2 * np.pi * (200 * t + 150 * t**2)) * (1 + np.sin(2 * np.pi * 4 * t))).astype(np.float32)
     frames = classifier.front_end(Clip(signal, 8000, None, ())).selected()
-    facts, tensors = parts(GOLDEN.read_bytes())
-    ends = np.cumsum(facts["scorer"]["components"])[:-1]
-    for label, w, m, v in zip(
-        classifier.labels, *(np.split(tensors[name], ends) for name in ("weights", "means", "variances")), strict=True
-    ):
+    _, tensors = parts(GOLDEN.read_bytes())
+    for index, label in enumerate(classifier.labels):
+        w, m, v = (tensors[f"{index}.{name}"] for name in ("weights", "means", "covariance"))
         joint = [np.log(w[k]) + multivariate_normal(m[k], np.diag(v[k])).logpdf(frames) for k in range(len(w))]
         expected = logsumexp(joint, axis=0).mean()
         assert classifier.score((signal, 8000)).scores[label] == pytest.approx(expected, rel=1e-5)
@@ -79,29 +77,31 @@ def broken(change: str, facts: dict[str, Any], tensors: dict[str, np.ndarray]) -
     """Spoil one thing."""
     match change:
         case "nan mean":
-            tensors["means"][0, 0] = np.nan
+            tensors["0.means"][0, 0] = np.nan
         case "negative variance":
-            tensors["variances"][1, 1] = -1
+            tensors["0.covariance"][1, 1] = -1
         case "tiny variance":
-            tensors["variances"][1, 1] = 1e-300
+            tensors["0.covariance"][1, 1] = 1e-300
         case "huge mean":
-            tensors["means"][0, 0] = 1e200
+            tensors["0.means"][0, 0] = 1e200
         case "weights not 1":
-            tensors["weights"] *= 2
+            tensors["0.weights"] *= 2
         case "tensor gone":
-            del tensors["means"]
+            del tensors["0.means"]
         case "wrong shape":
-            tensors["means"] = tensors["means"][:, :-1]
+            tensors["0.means"] = tensors["0.means"][:, :-1]
         case "wrong type":
-            tensors["means"] = tensors["means"].astype(np.float32)
+            tensors["0.means"] = tensors["0.means"].astype(np.float32)
         case "labels twice":
             facts["labels"][0] = facts["labels"][1]
         case "labels not a list":
             facts["labels"] = "abc"
-        case "components do not add up":
-            facts["scorer"]["components"][0] += 1
-        case "components huge":
-            facts["scorer"]["components"][0] = 2**62
+        case "negative weight":
+            tensors["0.weights"][:] = [1.5, -0.5, 0, 0]
+        case "kind unknown":
+            facts["scorer"]["covariance"] = "banded"
+        case "kind wrong":
+            facts["scorer"]["covariance"] = "full"
         case "scorer unknown":
             facts["scorer"]["type"] = "os.system"
         case "front end unknown key":
@@ -118,7 +118,7 @@ def broken(change: str, facts: dict[str, Any], tensors: dict[str, np.ndarray]) -
     "change",
     [
         "nan mean", "negative variance", "tiny variance", "huge mean", "weights not 1", "tensor gone", "wrong shape",
-        "wrong type", "labels twice", "labels not a list", "components do not add up", "components huge",
+        "wrong type", "labels twice", "labels not a list", "negative weight", "kind unknown", "kind wrong",
         "scorer unknown", "front end unknown key", "front end wider", "front end absurd", "no front end",
     ],
 )  # fmt: skip
@@ -142,7 +142,7 @@ def test_a_name_that_stands_twice_is_refused(model: Path) -> None:
     data = model.read_bytes()
     (length,) = struct.unpack("<Q", data[:8])
     header = data[8 : 8 + length].decode()
-    twice = header.replace('"weights":', '"means":', 1) if '"weights":' in header else header
+    twice = header.replace('"0.weights":', '"0.means":', 1)
     twice = twice.encode().ljust(length)
     with pytest.raises(ModelError, match="stands twice") as caught:
         from_bytes(data[:8] + twice + data[8 + length :], "it")

@@ -6,10 +6,10 @@ the library), every size has a cap, every value is looked at.
 
 Layout, format version 1::
 
-    weights (K,) float64, means (K, d), variances (K, d)    the components of all labels, one after the other
-    clip_hashes (n, 32) uint8                                SHA-256 of the training clips' samples, sorted
-    metadata "gmmaudio"                                      {"format_version", "labels", "scorer": {"type",
-                                                             "components", "covariance"}, "front_end", "training"}
+    0.weights (k,), 0.means (k, d), 0.covariance     float64, of the first label; 1.weights ... of the next
+    clip_hashes (n, 32) uint8                        SHA-256 of the training clips' samples, sorted
+    metadata "gmmaudio"                              {"format_version", "labels", "scorer": {"type", "covariance"},
+                                                     "front_end", "training"}
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from gmmaudio.classify.scorers import MixtureScorer
 from gmmaudio.errors import DataError, ModelError
 from gmmaudio.features.frontend import front_end_from
 from gmmaudio.files import write_atomically
-from gmmaudio.gmm.covariance import Diagonal
+from gmmaudio.gmm.covariance import KINDS
 from gmmaudio.gmm.mixture import Mixture
 
 FORMAT_VERSION = 1
@@ -90,20 +90,15 @@ def to_bytes(classifier: Classifier) -> bytes:
     scorer = classifier.scorer
     if not isinstance(scorer, MixtureScorer):
         raise DataError("cannot_write", f"a model file cannot hold a {type(scorer).__name__}")
-    tensors = {
-        "weights": np.concatenate([mixture.weights for mixture in scorer.mixtures]),
-        "means": np.concatenate([mixture.means for mixture in scorer.mixtures]),
-        "variances": np.concatenate([mixture.covariance.variances for mixture in scorer.mixtures]),
-        "clip_hashes": classifier.clip_hashes,
-    }
+    tensors: Tensors = {"clip_hashes": classifier.clip_hashes}
+    for index, mixture in enumerate(scorer.mixtures):
+        tensors[f"{index}.weights"] = mixture.weights
+        tensors[f"{index}.means"] = mixture.means
+        tensors[f"{index}.covariance"] = mixture.covariance.array
     facts = {
         "format_version": FORMAT_VERSION,
         "labels": list(classifier.labels),
-        "scorer": {
-            "type": "mixtures",
-            "components": [mixture.components for mixture in scorer.mixtures],
-            "covariance": Diagonal.kind,
-        },
+        "scorer": {"type": "mixtures", "covariance": scorer.mixtures[0].covariance.kind},
         "front_end": classifier.front_end.as_dict(),
         "training": dict(classifier.training),
     }
@@ -198,31 +193,30 @@ def _classifier(facts: Mapping[str, Any], tensors: Tensors) -> Classifier:
 
 
 def _mixtures(scorer: object, tensors: Tensors, labels: int, dimension: int) -> tuple[Mixture, ...]:
-    _require(isinstance(scorer, dict) and scorer.get("type") == "mixtures", "the scorer's type is not known")
-    assert isinstance(scorer, dict)
-    _require(scorer.get("covariance") == Diagonal.kind, "the kind of covariance is not known")
-    components = scorer.get("components")
-    _require(
-        isinstance(components, list)
-        and len(components) == labels
-        and all(type(count) is int and 1 <= count <= MAX_BYTES for count in components),
-        "components must be one positive number per label",
-    )
-    total = sum(components)  # type: ignore[arg-type]
-    weights = _tensor(tensors, "weights", np.float64, (total,))
-    means = _tensor(tensors, "means", np.float64, (total, dimension))
-    variances = _tensor(tensors, "variances", np.float64, (total, dimension))
-    _require(bool((weights > 0).all()), "weights must be positive")
-    _require(bool((variances > 0).all()), "variances must be positive")
-    ends = np.cumsum(components)[:-1]  # type: ignore[arg-type]
-    parts = zip(np.split(weights, ends), np.split(means, ends), np.split(variances, ends), strict=True)
-    mixtures = tuple(Mixture(w, m, Diagonal(v)) for w, m, v in parts)
-    for index, mixture in enumerate(mixtures):
-        _require(abs(float(mixture.weights.sum()) - 1) < 1e-4, f"weights of label {index} do not sum to 1")
-        with np.errstate(over="ignore", invalid="ignore"):
-            usable = np.isfinite(mixture.coefficients(mixture.centre).astype(np.float32)).all()
-        _require(bool(usable), f"means and variances of label {index} are out of range")
-    return mixtures
+    facts = scorer if isinstance(scorer, dict) else {}
+    _require(facts.get("type") == "mixtures", "the scorer's type is not known")
+    kind = facts.get("covariance")
+    _require(isinstance(kind, str) and kind in KINDS, "the kind of covariance is not known")
+    return tuple(_mixture(tensors, str(index), str(kind), dimension) for index in range(labels))
+
+
+def _mixture(tensors: Tensors, name: str, kind: str, dimension: int) -> Mixture:
+    weights = _tensor(tensors, f"{name}.weights", np.float64, (None,))
+    means = _tensor(tensors, f"{name}.means", np.float64, (len(weights), dimension))
+    shape = KINDS[kind].shape(len(weights), dimension)
+    covariance = _tensor(tensors, f"{name}.covariance", np.float64, shape)
+    _require(len(weights) > 0 and bool((weights > 0).all()), f"tensor {name}.weights must be positive")
+    _require(abs(float(weights.sum()) - 1) < 1e-4, f"tensor {name}.weights does not sum to 1")
+    mixture = Mixture(weights, means, KINDS[kind](covariance))
+    with np.errstate(all="ignore"):
+        try:
+            density = mixture.log_density(means.astype(np.float32))
+        except (np.linalg.LinAlgError, DataError) as error:
+            raise _Broken(
+                f"tensor {name}.covariance is not positive definite, or the means are out of range"
+            ) from error
+    _require(bool(np.isfinite(density).all()), f"tensors {name}.means and {name}.covariance are out of range")
+    return mixture
 
 
 def _tensor(tensors: Tensors, name: str, dtype: type, shape: tuple[int | None, ...]) -> NDArray[Any]:

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmaudio.errors import DataError
-from gmmaudio.gmm.covariance import Diagonal
-from gmmaudio.gmm.mixture import Mixture, as_frames, evaluate, refuse_non_finite
+from gmmaudio.gmm.mixture import Mixture, as_frames, evaluate, refuse_non_finite, stack
 
 Floats = NDArray[np.float64]
 
@@ -36,7 +35,7 @@ class MixtureScorer:
     Parameters
     ----------
     mixtures : tuple of Mixture
-        In the order of the labels, of one dimension.
+        In the order of the labels, of one dimension and one kind of covariance.
     """
 
     mixtures: tuple[Mixture, ...]
@@ -45,11 +44,7 @@ class MixtureScorer:
     @cached_property
     def stacked(self) -> Mixture:
         """All components in one mixture, every label with the same share of the weight."""
-        return Mixture(
-            np.concatenate([mixture.weights for mixture in self.mixtures]) / len(self.mixtures),
-            np.concatenate([mixture.means for mixture in self.mixtures]),
-            Diagonal(np.concatenate([mixture.covariance.variances for mixture in self.mixtures])),
-        )
+        return stack(self.mixtures)
 
     @cached_property
     def ends(self) -> list[int]:

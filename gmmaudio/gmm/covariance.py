@@ -1,36 +1,49 @@
 """The kinds of covariance: the only code that knows the shape of a second moment.
 
-A kind answers five questions, and nothing else in the package asks which kind it is:
+Each kind is one small final class around one array. The rest of the package never asks which kind it has; it asks
+the kind to
 
-==================  ========================================================================================
-``complete``        which functions of a frame are summed and multiplied (the design): ``[x, x*x, 1]``
-``coefficients``    the parameters against which they are multiplied, so that one matrix product gives the
-                    logarithm of weight times density
-``second``          where the second moments stand in the product of posteriors and design
-``estimate``        the maximum-likelihood covariance for given moments
-``moments``         the second moments of the model itself (for priors and sampling)
-==================  ========================================================================================
+- ``evaluate`` itself: a function from the design of centred frames to log weight + log density (``Evaluation``);
+- ``collect`` the sums that its second moments need, and ``split`` them into occupancy, first and second moments;
+- ``estimate`` itself from moments, under a ``Regulariser``;
+- give its own ``moments`` (for priors), ``shifted`` moments about another centre, ``deviations``, ``parameters``;
+- ``take`` components, ``stack`` with others, ``transform`` normal deviates, show itself as ``matrices`` (k, d, d).
+
+========== ================= =============================== ==========================
+kind       array             design of a frame               second moments
+========== ================= =============================== ==========================
+diag       variances (k, d)  [x, x*x, 1]                     (k, d)
+spherical  variances (k,)    [x, x.x, 1]                     (k,)
+tied       matrix (d, d)     [x, x' S^-1 x, 1]               (d, d)
+full       matrices (k,d,d)  [x, 1], one product a component (k, d, d)
+========== ================= =============================== ==========================
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Real = NDArray[np.floating]
+Indices = NDArray[np.intp]
 
 TINY = 1e-150  # an occupancy below this is none
 LEAST_VARIANCE = 1e-24  # even a constant column gets it: its inverse times a square is still a float32 number
+LOG_2_PI = float(np.log(2 * np.pi))
 
 
 @dataclass(frozen=True)
 class Regulariser:
     """What keeps variances away from zero.
 
-    A variance v becomes ``max(v + add, floor, relative_floor * global variance of its column, 1e-24)``.
+    A variance v becomes ``max(v + add, floor, relative_floor * global variance of its column, 1e-24)``. Of a matrix,
+    ``add`` goes to the diagonal, and the floor holds for its eigenvalues once every column is scaled to unit
+    global variance.
 
     Parameters
     ----------
@@ -46,10 +59,54 @@ class Regulariser:
     floor: float = 0.0
     relative_floor: float = 1e-3
 
-    def apply(self, variances: Floats, spread: Floats) -> Floats:
-        """Regularised ``variances``, any shape that ends in (d,), given the columns' global variances (d,)."""
-        least = np.maximum(np.maximum(self.floor, self.relative_floor * spread), LEAST_VARIANCE)
-        return np.maximum(variances + self.add, least)
+    def least(self, spread: Floats) -> Floats:
+        """The least variance of each column (d,), given its global variance (d,)."""
+        return np.maximum(np.maximum(self.floor, self.relative_floor * spread), LEAST_VARIANCE)
+
+    def matrices(self, matrices: Floats, spread: Floats) -> Floats:
+        """Regularised symmetric ``matrices`` (..., d, d), positive definite."""
+        scale = np.sqrt(self.least(spread))
+        d = len(spread)
+        scaled = (matrices + self.add * np.eye(d)) / np.outer(scale, scale)
+        values, vectors = np.linalg.eigh(scaled)
+        low = values[..., 0] < 1
+        if low.any():
+            lifted = (vectors * np.maximum(values, 1)[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+            scaled = np.where(low[..., None, None], lifted, scaled)
+        return np.asarray(scaled * np.outer(scale, scale))
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """A mixture made ready for blocks of frames of one precision.
+
+    Parameters
+    ----------
+    width : int
+        Columns of the design; the first d are the centred frames, the last is one.
+    complete : callable
+        Fills the columns of the design (n, width) after the first d.
+    joint : callable
+        Writes log weight + log density (k, n) of a design (n, width) into its second argument.
+    """
+
+    width: int
+    complete: Callable[[Real], None]
+    joint: Callable[[Real, Real], None]
+
+
+def product(coefficients: Real, complete: Callable[[Real], None]) -> Evaluation:
+    """The evaluation that is one matrix product: coefficients (k, width) times the design."""
+
+    def joint(design: Real, out: Real) -> None:
+        np.matmul(coefficients, design.T, out=out)
+
+    return Evaluation(coefficients.shape[1], complete, joint)
+
+
+def log_weights(weights: Floats) -> Floats:
+    """log w, and a finite number far below any other where w is zero."""
+    return np.log(np.maximum(weights, 1e-300))
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,56 +121,382 @@ class Diagonal:
     variances: Floats
     kind: ClassVar[str] = "diag"
 
-    @staticmethod
-    def width(d: int) -> int:
-        """The number of columns of the design."""
-        return 2 * d + 1
+    @property
+    def array(self) -> Floats:
+        return self.variances
 
-    @staticmethod
-    def complete(design: NDArray[np.floating], d: int) -> None:
-        """Fill the design (n, 2d+1) of centred frames, whose first d columns are given: ``[x, x*x, 1]``."""
-        np.multiply(design[:, :d], design[:, :d], out=design[:, d : 2 * d])
-        design[:, 2 * d] = 1
-
-    def coefficients(self, weights: Floats, means: Floats) -> Floats:
-        """(k, 2d+1): times a row of the design this is log weight + log density.
-
-        log w - (d log 2 pi + sum log v + sum m^2 / v) / 2  +  x m / v  -  x^2 / (2 v)
-        """
+    def evaluate(self, weights: Floats, means: Floats, dtype: Any) -> Evaluation:
+        """log w - (d log 2 pi + sum log v + sum m^2 / v) / 2  +  x m / v  -  x^2 / (2 v)."""
+        d = means.shape[1]
         precisions = 1 / self.variances
-        constant = (
-            means.shape[1] * np.log(2 * np.pi)
-            + np.log(self.variances).sum(axis=1)
-            + (means**2 * precisions).sum(axis=1)
-        )
-        with np.errstate(divide="ignore"):  # a weight of zero is a log weight of minus infinity
-            log_weights = np.maximum(np.log(weights), -1e30)
-        return np.column_stack([means * precisions, -precisions / 2, log_weights - constant / 2])
+        constant = d * LOG_2_PI + np.log(self.variances).sum(axis=1) + (means**2 * precisions).sum(axis=1)
+        rows = np.column_stack([means * precisions, -precisions / 2, log_weights(weights) - constant / 2])
+
+        def complete(design: Real) -> None:
+            np.multiply(design[:, :d], design[:, :d], out=design[:, d : 2 * d])
+            design[:, 2 * d] = 1
+
+        return product(rows.astype(dtype), complete)
 
     @staticmethod
-    def second(sums: Floats, d: int) -> Floats:
-        """The second moments (k, d) within posteriors @ design (k, 2d+1)."""
-        return sums[:, d : 2 * d]
+    def collect(posteriors: Real, design: Real, shares: Real, counts: Real | None) -> tuple[Real, None]:
+        """All sums of a block in one product. Overwrites the design.
+
+        Parameters
+        ----------
+        posteriors : (k, n), not normalised
+        design : (n, width)
+        shares : (n,)
+            What each frame's posteriors are to be multiplied by: its weight over the normaliser.
+        counts : (n,) or None
+            The frames' weights.
+        """
+        design *= shares[:, None]
+        return posteriors @ design, None
+
+    @staticmethod
+    def split(sums: Floats, extra: Floats | None, d: int) -> tuple[Floats, Floats, Floats]:
+        """Occupancy (k,), first (k, d) and second moments of collected sums."""
+        return sums[:, -1].copy(), sums[:, :d].copy(), sums[:, d : 2 * d].copy()
 
     @classmethod
     def estimate(
         cls, occupancy: Floats, means: Floats, second: Floats, regulariser: Regulariser, spread: Floats
     ) -> Diagonal:
-        """E[x^2] - E[x]^2 per component, regularised; a component without frames gets the floor."""
-        share = 1 / np.maximum(occupancy, TINY)[:, None]
-        return cls(regulariser.apply(np.maximum(second * share - means**2, 0), spread))
+        """E[x^2] - E[x]^2 per component, regularised."""
+        variances = np.maximum(second / occupancy[:, None] - means**2, 0) + regulariser.add
+        return cls(np.maximum(variances, regulariser.least(spread)))
 
-    def moments(self, means: Floats) -> Floats:
-        """E[x^2] (k, d) of each component whose mean is given."""
-        return self.variances + means**2
+    def floored(self, regulariser: Regulariser, spread: Floats) -> int:
+        """How many variances stand at their floor."""
+        return int((self.variances <= regulariser.least(spread)).sum())
 
-    def transform(self, normal: Floats, component: NDArray[np.intp]) -> Floats:
+    def moments(self, occupancy: Floats, means: Floats) -> Floats:
+        """The second moments that ``occupancy`` (k,) frames of this model, with these means, would have."""
+        return occupancy[:, None] * (self.variances + means**2)
+
+    @staticmethod
+    def shifted(second: Floats, first: Floats, occupancy: Floats, step: Floats) -> Floats:
+        """Second moments of frames moved by ``step`` (d,)."""
+        return second + 2 * step * first + occupancy[:, None] * step**2
+
+    def deviations(self, k: int) -> Floats:
+        """Standard deviations (k, d)."""
+        return np.sqrt(self.variances)
+
+    def take(self, components: Indices) -> Diagonal:
+        """The covariances of these components, in this order; they may repeat."""
+        return Diagonal(self.variances[components])
+
+    @staticmethod
+    def stack(parts: Sequence[Diagonal], components: Sequence[int]) -> Diagonal:
+        """The covariances of several mixtures in one."""
+        return Diagonal(np.concatenate([part.variances for part in parts]))
+
+    def transform(self, normal: Floats, component: Indices) -> Floats:
         """Standard normal rows (n, d) given the covariance of their component (n,)."""
         return normal * np.sqrt(self.variances[component])
 
-    def parameters(self) -> int:
-        """The number of free parameters, for BIC and AIC."""
-        return self.variances.size
+    def matrices(self, k: int, d: int) -> Floats:
+        """The covariance matrices (k, d, d)."""
+        return self.variances[:, :, None] * np.eye(d)
+
+    @staticmethod
+    def from_matrices(matrices: Floats, weights: Floats) -> Diagonal:
+        """The nearest of this kind: the matrices' diagonals."""
+        return Diagonal(np.einsum("kii->ki", matrices).copy())
+
+    @staticmethod
+    def shape(k: int, d: int) -> tuple[int, ...]:
+        """The array's shape."""
+        return k, d
+
+    @staticmethod
+    def parameters(k: int, d: int) -> int:
+        """The number of free parameters."""
+        return k * d
 
 
-KINDS: dict[str, type[Diagonal]] = {Diagonal.kind: Diagonal}
+@dataclass(frozen=True, eq=False)
+class Spherical:
+    """One variance per component, the same in every direction.
+
+    Parameters
+    ----------
+    variances : (k,) float64
+    """
+
+    variances: Floats
+    kind: ClassVar[str] = "spherical"
+
+    @property
+    def array(self) -> Floats:
+        return self.variances
+
+    def evaluate(self, weights: Floats, means: Floats, dtype: Any) -> Evaluation:
+        """log w - (d log 2 pi v + m.m / v) / 2  +  x.m / v  -  x.x / (2 v)."""
+        d = means.shape[1]
+        precisions = 1 / self.variances
+        constant = d * (LOG_2_PI + np.log(self.variances)) + (means**2).sum(axis=1) * precisions
+        rows = np.column_stack([means * precisions[:, None], -precisions / 2, log_weights(weights) - constant / 2])
+
+        def complete(design: Real) -> None:
+            np.einsum("ij,ij->i", design[:, :d], design[:, :d], out=design[:, d])
+            design[:, d + 1] = 1
+
+        return product(rows.astype(dtype), complete)
+
+    collect = staticmethod(Diagonal.collect)
+
+    @staticmethod
+    def split(sums: Floats, extra: Floats | None, d: int) -> tuple[Floats, Floats, Floats]:
+        return sums[:, -1].copy(), sums[:, :d].copy(), sums[:, d].copy()
+
+    @classmethod
+    def estimate(
+        cls, occupancy: Floats, means: Floats, second: Floats, regulariser: Regulariser, spread: Floats
+    ) -> Spherical:
+        variances = np.maximum(second / occupancy - (means**2).sum(axis=1), 0) / means.shape[1] + regulariser.add
+        return cls(np.maximum(variances, regulariser.least(spread).mean()))
+
+    def floored(self, regulariser: Regulariser, spread: Floats) -> int:
+        return int((self.variances <= regulariser.least(spread).mean()).sum())
+
+    def moments(self, occupancy: Floats, means: Floats) -> Floats:
+        return np.asarray(occupancy * (means.shape[1] * self.variances + (means**2).sum(axis=1)))
+
+    @staticmethod
+    def shifted(second: Floats, first: Floats, occupancy: Floats, step: Floats) -> Floats:
+        return np.asarray(second + 2 * first @ step + occupancy * (step @ step))
+
+    def deviations(self, k: int) -> Floats:
+        return np.asarray(np.sqrt(self.variances)[:, None])
+
+    def take(self, components: Indices) -> Spherical:
+        return Spherical(self.variances[components])
+
+    @staticmethod
+    def stack(parts: Sequence[Spherical], components: Sequence[int]) -> Spherical:
+        return Spherical(np.concatenate([part.variances for part in parts]))
+
+    def transform(self, normal: Floats, component: Indices) -> Floats:
+        return normal * np.sqrt(self.variances[component])[:, None]
+
+    def matrices(self, k: int, d: int) -> Floats:
+        return self.variances[:, None, None] * np.eye(d)
+
+    @staticmethod
+    def from_matrices(matrices: Floats, weights: Floats) -> Spherical:
+        return Spherical(np.einsum("kii->k", matrices) / matrices.shape[1])
+
+    @staticmethod
+    def shape(k: int, d: int) -> tuple[int, ...]:
+        return (k,)
+
+    @staticmethod
+    def parameters(k: int, d: int) -> int:
+        return k
+
+
+@dataclass(frozen=True, eq=False)
+class Tied:
+    """One covariance matrix for all components.
+
+    Parameters
+    ----------
+    matrix : (d, d) float64, positive definite
+    """
+
+    matrix: Floats
+    kind: ClassVar[str] = "tied"
+
+    @property
+    def array(self) -> Floats:
+        return self.matrix
+
+    def evaluate(self, weights: Floats, means: Floats, dtype: Any) -> Evaluation:
+        """log w - (d log 2 pi + log |S| + m' S^-1 m) / 2  +  x' S^-1 m  -  x' S^-1 x / 2."""
+        d = means.shape[1]
+        root = inverse_root(self.matrix)
+        whitened = means @ root
+        constant = d * LOG_2_PI - 2 * np.log(np.diagonal(root)).sum() + (whitened**2).sum(axis=1)
+        halves = np.full((len(means), 1), -0.5)
+        rows = np.column_stack([whitened @ root.T, halves, log_weights(weights) - constant / 2])
+        root = root.astype(dtype)
+
+        def complete(design: Real) -> None:
+            white = design[:, :d] @ root
+            np.einsum("ij,ij->i", white, white, out=design[:, d])
+            design[:, d + 1] = 1
+
+        return product(rows.astype(dtype), complete)
+
+    @staticmethod
+    def collect(posteriors: Real, design: Real, shares: Real, counts: Real | None) -> tuple[Real, Real]:
+        """A frame's posteriors sum to one, so the second moments are those of the frames themselves."""
+        frames = design[:, : design.shape[1] - 2]
+        second = frames.T @ (frames if counts is None else frames * counts[:, None])
+        design *= shares[:, None]
+        return posteriors @ design, second
+
+    @staticmethod
+    def split(sums: Floats, extra: Floats | None, d: int) -> tuple[Floats, Floats, Floats]:
+        assert extra is not None
+        return sums[:, -1].copy(), sums[:, :d].copy(), extra
+
+    @classmethod
+    def estimate(
+        cls, occupancy: Floats, means: Floats, second: Floats, regulariser: Regulariser, spread: Floats
+    ) -> Tied:
+        within = (second - (means * occupancy[:, None]).T @ means) / occupancy.sum()
+        return cls(regulariser.matrices((within + within.T) / 2, spread))
+
+    def floored(self, regulariser: Regulariser, spread: Floats) -> int:
+        return int((np.diagonal(self.matrix) <= regulariser.least(spread)).sum())
+
+    def moments(self, occupancy: Floats, means: Floats) -> Floats:
+        return np.asarray(occupancy.sum() * self.matrix + (means * occupancy[:, None]).T @ means)
+
+    @staticmethod
+    def shifted(second: Floats, first: Floats, occupancy: Floats, step: Floats) -> Floats:
+        cross = np.outer(first.sum(axis=0), step)
+        return np.asarray(second + cross + cross.T + occupancy.sum() * np.outer(step, step))
+
+    def deviations(self, k: int) -> Floats:
+        return np.tile(np.sqrt(np.diagonal(self.matrix)), (k, 1))
+
+    def take(self, components: Indices) -> Tied:
+        return self
+
+    @staticmethod
+    def stack(parts: Sequence[Tied], components: Sequence[int]) -> Full:
+        """Each mixture has a matrix of its own, so that together they are no longer tied."""
+        return Full(np.concatenate([part.matrices(k, 0) for part, k in zip(parts, components, strict=True)]))
+
+    def transform(self, normal: Floats, component: Indices) -> Floats:
+        return np.asarray(normal @ np.linalg.cholesky(self.matrix).T)
+
+    def matrices(self, k: int, d: int) -> Floats:
+        return np.tile(self.matrix, (k, 1, 1))
+
+    @staticmethod
+    def from_matrices(matrices: Floats, weights: Floats) -> Tied:
+        return Tied(np.einsum("k,kij->ij", weights / weights.sum(), matrices))
+
+    @staticmethod
+    def shape(k: int, d: int) -> tuple[int, ...]:
+        return d, d
+
+    @staticmethod
+    def parameters(k: int, d: int) -> int:
+        return d * (d + 1) // 2
+
+
+@dataclass(frozen=True, eq=False)
+class Full:
+    """One covariance matrix per component.
+
+    Parameters
+    ----------
+    array : (k, d, d) float64, positive definite
+    """
+
+    array: Floats
+    kind: ClassVar[str] = "full"
+
+    def evaluate(self, weights: Floats, means: Floats, dtype: Any) -> Evaluation:
+        """log w - (d log 2 pi + log |S| + |R' (x - m)|^2) / 2, where R R' is the inverse of S."""
+        k, d = means.shape
+        roots = inverse_root(self.array)
+        logs = np.log(np.einsum("kii->ki", roots)).sum(axis=1)
+        constants = (log_weights(weights) - d * LOG_2_PI / 2 + logs).astype(dtype)
+        # x R - m R as one product with the design [x, 1].
+        maps = np.concatenate([roots, -(means[:, None, :] @ roots)], axis=1).astype(dtype)
+
+        def complete(design: Real) -> None:
+            design[:, d] = 1
+
+        def joint(design: Real, out: Real) -> None:
+            for component in range(k):
+                white = design @ maps[component]
+                np.einsum("ij,ij->i", white, white, out=out[component])
+            out *= -0.5
+            out += constants[:, None]
+
+        return Evaluation(d + 1, complete, joint)
+
+    @staticmethod
+    def collect(posteriors: Real, design: Real, shares: Real, counts: Real | None) -> tuple[Real, Real]:
+        frames = design[:, :-1].copy()
+        design *= shares[:, None]
+        scaled = design[:, :-1]
+        second = np.stack([(frames * row[:, None]).T @ scaled for row in posteriors])
+        return posteriors @ design, second
+
+    split = staticmethod(Tied.split)
+
+    @classmethod
+    def estimate(
+        cls, occupancy: Floats, means: Floats, second: Floats, regulariser: Regulariser, spread: Floats
+    ) -> Full:
+        matrices = second / occupancy[:, None, None] - means[:, :, None] * means[:, None, :]
+        return cls(regulariser.matrices((matrices + np.swapaxes(matrices, 1, 2)) / 2, spread))
+
+    def floored(self, regulariser: Regulariser, spread: Floats) -> int:
+        return int((np.einsum("kii->ki", self.array) <= regulariser.least(spread)).sum())
+
+    def moments(self, occupancy: Floats, means: Floats) -> Floats:
+        return occupancy[:, None, None] * (self.array + means[:, :, None] * means[:, None, :])
+
+    @staticmethod
+    def shifted(second: Floats, first: Floats, occupancy: Floats, step: Floats) -> Floats:
+        cross = first[:, :, None] * step
+        return np.asarray(second + cross + np.swapaxes(cross, 1, 2) + occupancy[:, None, None] * np.outer(step, step))
+
+    def deviations(self, k: int) -> Floats:
+        return np.asarray(np.sqrt(np.einsum("kii->ki", self.array)))
+
+    def take(self, components: Indices) -> Full:
+        return Full(self.array[components])
+
+    @staticmethod
+    def stack(parts: Sequence[Full], components: Sequence[int]) -> Full:
+        return Full(np.concatenate([part.array for part in parts]))
+
+    def transform(self, normal: Floats, component: Indices) -> Floats:
+        roots = np.linalg.cholesky(self.array)
+        return np.asarray(np.einsum("nij,nj->ni", roots[component], normal))
+
+    def matrices(self, k: int, d: int) -> Floats:
+        return self.array
+
+    @staticmethod
+    def from_matrices(matrices: Floats, weights: Floats) -> Full:
+        return Full(matrices)
+
+    @staticmethod
+    def shape(k: int, d: int) -> tuple[int, ...]:
+        return k, d, d
+
+    @staticmethod
+    def parameters(k: int, d: int) -> int:
+        return k * d * (d + 1) // 2
+
+
+Covariance = Diagonal | Spherical | Tied | Full
+KINDS: dict[str, type[Diagonal] | type[Spherical] | type[Tied] | type[Full]] = {
+    cls.kind: cls for cls in (Diagonal, Spherical, Tied, Full)
+}
+
+
+def inverse_root(matrices: Floats) -> Floats:
+    """R, upper triangular, with R R' the inverse of each positive definite matrix (..., d, d).
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        A matrix is not positive definite.
+    """
+    lower = np.linalg.cholesky(matrices)
+    identity = np.broadcast_to(np.eye(matrices.shape[-1]), matrices.shape)
+    return np.asarray(np.swapaxes(np.linalg.solve(lower, identity), -1, -2))

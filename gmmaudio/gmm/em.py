@@ -7,7 +7,7 @@ sees a frame. ``run`` drives any number of fits side by side; progress and threa
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,8 +134,8 @@ def em(start: Mixture, settings: Em, spread: Floats) -> Fitting:
         mixture = maximise(statistics, settings.regulariser, spread)
         mixture, moved = reseed(mixture, statistics.occupancy, settings.min_occupancy)
         reseeded += moved
-    floored = settings.regulariser.apply(np.zeros_like(mixture.means), spread) >= mixture.covariance.variances
-    return Fit(mixture, tuple(history), converged, int(floored.sum()), reseeded)
+    floored = mixture.covariance.floored(settings.regulariser, spread)
+    return Fit(mixture, tuple(history), converged, floored, reseeded)
 
 
 def fit_from(sample: Real, start: Callable[[Real], Mixture], settings: Em) -> Fitting:
@@ -150,7 +150,7 @@ def fit_from(sample: Real, start: Callable[[Real], Mixture], settings: Em) -> Fi
     settings : Em
     """
     overall = yield survey(sample)
-    spread = maximise(overall).covariance.variances[0]
+    spread = maximise(overall).covariance.deviations(1)[0] ** 2
     return (yield from em(start(sample), settings, spread))
 
 
@@ -174,20 +174,16 @@ def reseed(mixture: Mixture, occupancy: Floats, least: float) -> tuple[Mixture, 
     starved = np.flatnonzero(occupancy < least)
     if len(starved) == 0 or occupancy.max() < 2 * least:
         return mixture, 0
-    weights, means, variances = (
-        mixture.weights.copy(),
-        mixture.means.copy(),
-        mixture.covariance.variances.copy(),
-    )
-    moved = 0
+    weights, means = mixture.weights.copy(), mixture.means.copy()
+    deviations = mixture.covariance.deviations(mixture.components)
+    origin = np.arange(mixture.components)
     for component in starved:
         heaviest = int(weights.argmax())
-        step = 0.5 * np.sqrt(variances[heaviest])
+        step = 0.5 * deviations[origin[heaviest]]
         weights[component] = weights[heaviest] = weights[heaviest] / 2
         means[component], means[heaviest] = means[heaviest] + step, means[heaviest] - step
-        variances[component] = variances[heaviest]
-        moved += 1
-    return replace(mixture, weights=weights / weights.sum(), means=means, covariance=Diagonal(variances)), moved
+        origin[component] = origin[heaviest]
+    return Mixture(weights / weights.sum(), means, mixture.covariance.take(origin)), len(starved)
 
 
 def cut(frames: Real, size: int = SHARD) -> list[Real]:

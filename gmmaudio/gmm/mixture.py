@@ -6,7 +6,7 @@ p(x) = sum_k w_k N(x; m_k, S_k).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmaudio.errors import DataError
-from gmmaudio.gmm.covariance import Diagonal
+from gmmaudio.gmm.covariance import KINDS, Covariance, Evaluation
 
 Floats = NDArray[np.float64]
 Real = NDArray[np.floating]
@@ -65,13 +65,13 @@ class Mixture:
     ----------
     weights : (k,) float64, positive, summing to 1
     means : (k, d) float64
-    covariance : Diagonal
+    covariance : Diagonal, Spherical, Tied or Full
         The covariances and their kind.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from gmmaudio.gmm.covariance import Diagonal
+    >>> from gmmaudio.gmm.covariance import KINDS, Covariance, Evaluation
     >>> coin = Mixture(np.array([0.5, 0.5]), np.array([[-1.0], [1.0]]), Diagonal(np.full((2, 1), 0.25)))
     >>> coin.posteriors(np.array([[0.0]]))
     array([[0.5, 0.5]])
@@ -79,7 +79,7 @@ class Mixture:
 
     weights: Floats
     means: Floats
-    covariance: Diagonal
+    covariance: Covariance
 
     @property
     def components(self) -> int:
@@ -97,9 +97,15 @@ class Mixture:
         """
         return (self.weights @ self.means).astype(np.float32).astype(np.float64)
 
-    def coefficients(self, centre: Floats) -> Floats:
-        """The rows (k, width) that turn the design of centred frames into log weight + log density."""
-        return self.covariance.coefficients(self.weights, self.means - centre)
+    def ready(self, dtype: type[np.floating]) -> Evaluation:
+        """The mixture made ready for centred frames of one precision."""
+        return self.covariance.evaluate(self.weights, self.means - self.centre, dtype)
+
+    @property
+    def parameters(self) -> int:
+        """The number of free parameters: weights (they sum to one), means and covariances."""
+        k, d = self.means.shape
+        return int(k - 1 + k * d + self.covariance.parameters(k, d))
 
     def log_density(self, frames: ArrayLike) -> Floats:
         """log p(x) in nats for each frame: (n, d) to (n,).
@@ -145,21 +151,29 @@ def evaluate(mixture: Mixture, frames: Real) -> Iterator[tuple[slice, Real, Real
     design : (b, width)
         The functions of the centred frames that the moments are sums of.
     joint : (k, b)
-        Log weight + log density. Components lie along rows, so that maxima and sums over components are
-        operations on whole rows.
+        Log weight + log density. Components lie along rows, so that maxima and sums over components are operations
+        on whole rows.
     """
-    dtype = frames.dtype
-    centre = mixture.centre.astype(dtype)
-    coefficients = mixture.coefficients(mixture.centre).astype(dtype)
+    ready = mixture.ready(frames.dtype.type)
+    centre = mixture.centre.astype(frames.dtype)
     size = min(BLOCK, max(len(frames), 1))
-    design = np.empty((size, coefficients.shape[1]), dtype)
-    joint = np.empty((mixture.components, size), dtype)
+    design = np.empty((size, ready.width), frames.dtype)
+    joint = np.empty((mixture.components, size), frames.dtype)
     for start in range(0, len(frames), BLOCK):
         rows = slice(start, min(start + BLOCK, len(frames)))
         n = rows.stop - rows.start
         if n < size:  # only the last block: contiguous scratch of its own length
-            joint = np.empty((mixture.components, n), dtype)
-        np.subtract(frames[rows], centre, out=design[:n, : mixture.dimension])
-        mixture.covariance.complete(design[:n], mixture.dimension)
-        np.matmul(coefficients, design[:n].T, out=joint)
-        yield rows, design[:n], joint
+            design, joint = design[:n], np.empty((mixture.components, n), frames.dtype)
+        np.subtract(frames[rows], centre, out=design[:, : mixture.dimension])
+        ready.complete(design)
+        ready.joint(design, joint)
+        yield rows, design, joint
+
+
+def stack(mixtures: Sequence[Mixture]) -> Mixture:
+    """All components of several mixtures of one kind and dimension in one, each mixture with an equal share."""
+    weights = np.concatenate([mixture.weights for mixture in mixtures]) / len(mixtures)
+    means = np.concatenate([mixture.means for mixture in mixtures])
+    parts = [mixture.covariance for mixture in mixtures]
+    counts = [mixture.components for mixture in mixtures]
+    return Mixture(weights, means, KINDS[parts[0].kind].stack(parts, counts))  # type: ignore[arg-type]

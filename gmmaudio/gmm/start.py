@@ -6,13 +6,16 @@ Columns are scaled to unit variance first, so that the start does not depend on 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmaudio.errors import DataError
-from gmmaudio.gmm.covariance import Diagonal, Regulariser
+from gmmaudio.gmm.covariance import Regulariser
+from gmmaudio.gmm.em import maximise
 from gmmaudio.gmm.mixture import BLOCK, Mixture
+from gmmaudio.gmm.statistics import tally
 
 Real = NDArray[np.floating]
 Floats = NDArray[np.float64]
@@ -40,8 +43,9 @@ def k_means_start(
     seed: np.random.Generator,
     passes: int = 5,
     regulariser: Regulariser | None = None,
+    kind: str = "diag",
 ) -> Mixture:
-    """A mixture from k-means++ seeds and Lloyd passes; each cluster gives a weight, a mean and variances.
+    """A mixture from k-means++ seeds and Lloyd passes; each cluster gives a weight, a mean and covariances.
 
     Parameters
     ----------
@@ -53,6 +57,8 @@ def k_means_start(
         Lloyd passes after seeding.
     regulariser : Regulariser, optional
         Keeps the clusters' variances away from zero; default a floor of 1e-3 of each column's variance.
+    kind : str, default "diag"
+        The kind of covariance: "diag", "spherical", "tied" or "full".
 
     Raises
     ------
@@ -69,16 +75,20 @@ def k_means_start(
             f"{components} components need at least {components} frames, got {len(sample)}",
             "use fewer components or more audio",
         )
-    mean = sample.mean(axis=0, dtype=np.float64)
-    spread = sample.var(axis=0, dtype=np.float64)
-    scale = np.where(spread > 0, np.sqrt(np.maximum(spread, np.finfo(np.float64).tiny)), 1)
-    scaled = ((sample - mean) / scale).astype(sample.dtype)
+    scaled = standardised(sample)
     centres = plus_plus(scaled, components, seed)
-    nearest = np.zeros(len(scaled), np.intp)
+    nearest = assign(scaled, centres)
     for _ in range(passes):
-        nearest = assign(scaled, centres)
         centres = cluster_means(scaled, nearest, centres)
-    return from_clusters(sample, nearest, components, spread, regulariser or Regulariser())
+        nearest = assign(scaled, centres)
+    return from_clusters(sample, nearest, components, regulariser or Regulariser(), kind)
+
+
+def standardised(sample: Real) -> Real:
+    """Columns of mean zero and variance one; a constant column becomes zero."""
+    mean = sample.mean(axis=0, dtype=np.float64)
+    deviation = sample.std(axis=0, dtype=np.float64)
+    return np.asarray((sample - mean) / np.where(deviation > 0, deviation, 1), dtype=sample.dtype)
 
 
 def plus_plus(frames: Real, components: int, seed: np.random.Generator) -> Real:
@@ -124,25 +134,27 @@ def assign(frames: Real, centres: Real) -> NDArray[np.intp]:
 
 def cluster_means(frames: Real, nearest: NDArray[np.intp], centres: Real) -> Real:
     """The mean of each cluster; an empty one keeps its centre."""
-    counts, sums = _cluster_sums(frames, nearest, len(centres))
-    means = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], centres)
-    return means.astype(frames.dtype)
+    k = len(centres)
+    counts = np.bincount(nearest, minlength=k)[:, None]
+    sums = np.stack([np.bincount(nearest, column, minlength=k) for column in frames.T], axis=1)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), centres).astype(frames.dtype)
 
 
-def _cluster_sums(frames: Real, nearest: NDArray[np.intp], k: int) -> tuple[Floats, Floats]:
-    """Frames per cluster (k,) and their sums (k, d)."""
-    sums = np.stack([np.bincount(nearest, column, minlength=k).astype(np.float64) for column in frames.T], axis=1)
-    return np.bincount(nearest, minlength=k).astype(np.float64), sums
+def from_clusters(
+    sample: Real, nearest: NDArray[np.intp], components: int, regulariser: Regulariser, kind: str
+) -> Mixture:
+    """The mixture of the clusters' shares, means and covariances.
 
-
-def from_clusters(sample: Real, nearest: NDArray[np.intp], k: int, spread: Floats, regulariser: Regulariser) -> Mixture:
-    """The mixture of the clusters' shares, means and variances; an empty cluster gets the overall ones."""
-    mean = sample.mean(axis=0, dtype=np.float64)
-    centred = sample - mean
-    counts, sums = _cluster_sums(centred, nearest, k)
-    _, squares = _cluster_sums(centred**2, nearest, k)
-    share = 1 / np.maximum(counts, 1)[:, None]
-    means = sums * share
-    variances = np.where(counts[:, None] > 1, np.maximum(squares * share - means**2, 0), spread)
-    weights = np.maximum(counts, 1) / np.maximum(counts, 1).sum()
-    return Mixture(weights, means + mean, Diagonal(regulariser.apply(variances, spread)))
+    Each cluster is mixed with one frame's worth of the whole sample, so that a cluster of few frames, or none, has
+    a covariance all the same.
+    """
+    clusters = tally(sample, nearest, components, kind)
+    whole = maximise(tally(sample, np.zeros(len(sample), np.intp), 1, kind))
+    spread = np.asarray(whole.covariance.deviations(1)[0] ** 2 * np.ones(sample.shape[1]))
+    occupancy = np.ones(components)
+    own = np.where(clusters.occupancy[:, None] > 0, clusters.first / np.maximum(clusters.occupancy, 1)[:, None], 0)
+    backing = whole.covariance.take(np.zeros(components, np.intp))
+    virtual = replace(
+        clusters, occupancy=occupancy, first=own, second=backing.moments(occupancy, own), frames=float(components)
+    )
+    return maximise(clusters + virtual, regulariser, spread)

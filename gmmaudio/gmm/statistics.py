@@ -28,8 +28,8 @@ class Statistics:
         Expected number of frames per component.
     first : (k, d)
         Sums of x - centre.
-    second : (k, d) for diagonal covariances
-        Sums of (x - centre) squared.
+    second : as the kind of covariance says: (k, d), (k,), (d, d) or (k, d, d)
+        Sums of products of x - centre with itself.
     log_likelihood : float
         Sum of log p(x), in nats.
     frames : float
@@ -54,7 +54,7 @@ class Statistics:
         return cls(
             occupancy=np.zeros(mixture.components),
             first=np.zeros_like(mixture.means),
-            second=np.zeros_like(mixture.covariance.moments(mixture.means)),
+            second=np.zeros_like(mixture.covariance.moments(np.ones(mixture.components), mixture.means)),
             log_likelihood=0.0,
             frames=0.0,
             centre=mixture.centre,
@@ -73,6 +73,27 @@ class Statistics:
             frames=self.frames + other.frames,
         )
 
+    def scaled(self, factor: float) -> Statistics:
+        """Every sum times a factor, as if each frame counted so often."""
+        return replace(
+            self,
+            occupancy=factor * self.occupancy,
+            first=factor * self.first,
+            second=factor * self.second,
+            log_likelihood=factor * self.log_likelihood,
+            frames=factor * self.frames,
+        )
+
+    def about(self, centre: Floats) -> Statistics:
+        """The same statistics with moments taken about another point (d,)."""
+        step = self.centre - centre
+        return replace(
+            self,
+            first=self.first + self.occupancy[:, None] * step,
+            second=KINDS[self.kind].shifted(self.second, self.first, self.occupancy, step),
+            centre=centre,
+        )
+
     @property
     def mean_log_likelihood(self) -> float:
         """Nats per frame."""
@@ -82,8 +103,8 @@ class Statistics:
 def accumulate(mixture: Mixture, frames: ArrayLike, weights: ArrayLike | None = None) -> Statistics:
     """The E-step: the statistics of frames under a mixture.
 
-    Per block of frames two matrix products do the work (facts that decide the form: the posterior block is
-    exponentiated in place, and the small design is divided by the normaliser, not the large posterior block).
+    Per block of frames two matrix products do the work. The posterior block is exponentiated in place, and the small
+    design is divided by the normaliser, not the large posterior block.
     Products have the frames' own precision, sums over blocks are float64.
 
     Parameters
@@ -114,8 +135,7 @@ def accumulate(mixture: Mixture, frames: ArrayLike, weights: ArrayLike | None = 
     """
     values = as_frames(frames, mixture.dimension)
     shares = None if weights is None else check_weights(weights, len(values))
-    total = np.zeros((mixture.components, mixture.covariance.width(mixture.dimension)))
-    log_likelihood = 0.0
+    log_likelihood, sums, extra = 0.0, None, None
     with np.errstate(invalid="ignore", over="ignore"):  # values that are not finite are refused below
         for rows, design, joint in evaluate(mixture, values):
             peak = joint.max(axis=0)
@@ -123,26 +143,59 @@ def accumulate(mixture: Mixture, frames: ArrayLike, weights: ArrayLike | None = 
             posteriors = np.exp(joint, out=joint)
             normaliser = posteriors.sum(axis=0)
             density = peak + np.log(normaliser)
-            if shares is None:
-                log_likelihood += float(density.sum(dtype=np.float64))
-                design /= normaliser[:, None]
-            else:
-                log_likelihood += float(density @ shares[rows])
-                design *= (shares[rows] / normaliser).astype(design.dtype)[:, None]
-            total += posteriors @ design
+            counts = None if shares is None else shares[rows].astype(values.dtype)
+            each = 1 / normaliser if counts is None else counts / normaliser
+            log_likelihood += float(density.sum(dtype=np.float64) if shares is None else density @ shares[rows])
+            some, more = mixture.covariance.collect(posteriors, design, each, counts)
+            sums = some.astype(np.float64) if sums is None else np.add(sums, some, out=sums)
+            extra = _added(extra, more)
+    if sums is None:
+        return Statistics.zero(mixture)
     if not np.isfinite(log_likelihood):
         refuse_non_finite(values)
         raise DataError("out_of_range", "frames are too far from the mixture for their precision", "scale the data")
-    d = mixture.dimension
+    occupancy, first, second = mixture.covariance.split(sums, extra, mixture.dimension)
     return Statistics(
-        occupancy=total[:, -1].copy(),
-        first=total[:, :d].copy(),
-        second=KINDS[mixture.covariance.kind].second(total, d).copy(),
+        occupancy=occupancy,
+        first=first,
+        second=second,
         log_likelihood=log_likelihood,
         frames=float(len(values) if shares is None else shares.sum()),
         centre=mixture.centre,
         kind=mixture.covariance.kind,
     )
+
+
+def _added(total: Floats | None, some: NDArray[np.floating] | None) -> Floats | None:
+    if some is None:
+        return None
+    return some.astype(np.float64) if total is None else np.add(total, some, out=total)
+
+
+def tally(frames: NDArray[np.floating], nearest: NDArray[np.intp], components: int, kind: str) -> Statistics:
+    """The statistics of a hard assignment: each frame counts for one component only.
+
+    Parameters
+    ----------
+    frames : (n, d), n at least 1
+    nearest : (n,)
+        The component of each frame.
+    components : int
+    kind : str
+        A key of ``KINDS``.
+    """
+    d = frames.shape[1]
+    centre = frames.mean(axis=0, dtype=np.float64).astype(np.float32).astype(np.float64)
+    unit = KINDS[kind].from_matrices(np.tile(np.eye(d), (components, 1, 1)), np.ones(components))
+    whole = Mixture(np.full(components, 1 / components), np.tile(centre, (components, 1)), unit)
+    sums, extra = None, None
+    for rows, design, joint in evaluate(whole, np.asarray(frames, dtype=np.float64)):
+        joint[:] = nearest[rows] == np.arange(components)[:, None]
+        some, more = unit.collect(joint, design, np.ones(len(design)), None)
+        sums, extra = _added(sums, some), _added(extra, more)
+    assert sums is not None
+    occupancy, first, second = unit.split(sums, extra, d)
+    return Statistics(occupancy, first, second, 0.0, float(len(frames)), centre, kind)
 
 
 def check_weights(weights: ArrayLike, n: int) -> Floats:
