@@ -15,9 +15,10 @@ from sklearn.mixture import GaussianMixture
 
 from gmmaudio.errors import DataError
 from gmmaudio.gmm.covariance import KINDS, Diagonal, Regulariser
-from gmmaudio.gmm.em import Em, cut, em, fit_from, maximise, reseed, run
+from gmmaudio.gmm.em import Em, em, fit_from, maximise, reseed, run
 from gmmaudio.gmm.mixture import Mixture
-from gmmaudio.gmm.start import k_means_start, sample_frames
+from gmmaudio.gmm.shards import Shard, cut, sample_frames
+from gmmaudio.gmm.start import k_means_start
 from gmmaudio.gmm.statistics import Statistics, accumulate, tally
 from tests.conftest import random_mixture
 
@@ -95,7 +96,7 @@ def test_log_likelihood_per_iteration_is_scikit_learn_s(dtype: type, tolerance: 
     frames = truth.sample(3000, 1)[0].astype(dtype)
     start = random_mixture(12, components=6, dimension=5, spread=1.0)
     plain = Em(iterations=21, tolerance=-np.inf, regulariser=Regulariser(add=1e-3, relative_floor=0), min_occupancy=0)
-    (fit,) = run([em(start, plain, np.ones(5))], [cut(frames, 700)])
+    (fit,) = run([em(start, plain, np.ones(5))], [cut(frames, size=700)])
     expected = by_sklearn(frames.astype(np.float64), start, 1e-3, 20)
     np.testing.assert_allclose(fit.log_likelihood[1:21], expected, rtol=tolerance)
 
@@ -106,7 +107,7 @@ def test_em_never_lowers_the_likelihood(seed: int, components: int) -> None:
     frames = random_mixture(seed).sample(500, seed)[0]
     start = k_means_start(frames, components, np.random.default_rng(seed), passes=0)
     free = Em(iterations=15, tolerance=-np.inf, regulariser=Regulariser(relative_floor=0), min_occupancy=0)
-    (fit,) = run([em(start, free, np.ones(3))], [[frames]])
+    (fit,) = run([em(start, free, np.ones(3))], [[Shard(frames)]])
     assert np.diff(fit.log_likelihood).min() > -1e-9
 
 
@@ -129,7 +130,7 @@ def test_same_bits_for_any_number_of_workers() -> None:
         fits = [
             fit_from(frames[:5000], lambda s, g=g: k_means_start(s, 8, np.random.default_rng(g)), Em()) for g in seeds
         ]
-        return run(fits, [cut(frames, 1000), cut(frames, 3000)], jobs)[1].mixture
+        return run(fits, [cut(frames, size=1000), cut(frames, size=3000)], jobs)[1].mixture
 
     one = fitted(1)
     for jobs in (2, 5):
@@ -153,7 +154,7 @@ def test_degenerate_data_never_gives_nan(kind: str, dtype: type) -> None:
         "all the same": np.ones((500, 5)),
         "one row each": base[:8],
     }[kind].astype(dtype)
-    (fit,) = run([fit_from(frames, lambda s: k_means_start(s, 8, np.random.default_rng(0)), Em())], [[frames]])
+    (fit,) = run([fit_from(frames, lambda s: k_means_start(s, 8, np.random.default_rng(0)), Em())], [[Shard(frames)]])
     for values in (
         fit.mixture.weights,
         fit.mixture.means,
@@ -173,7 +174,7 @@ def test_the_relative_floor_follows_the_scale() -> None:
     def fitted(scale: float) -> Mixture:
         values = frames * scale
         start = lambda s: k_means_start(s, 4, np.random.default_rng(1))  # noqa: E731
-        return run([fit_from(values, start, Em(tolerance=0))], [[values]])[0].mixture
+        return run([fit_from(values, start, Em(tolerance=0))], [[Shard(values)]])[0].mixture
 
     small, large = fitted(2.0**-20), fitted(1.0)
     np.testing.assert_allclose(small.covariance.variances * 2.0**40, large.covariance.variances, rtol=1e-8)
@@ -202,11 +203,11 @@ def test_maximise_of_all_frames_in_one_component_is_their_mean_and_variance() ->
 
 
 def test_a_sample_is_bounded_without_repeats_and_seeded() -> None:
-    parts = [np.arange(0, 30_000.0)[:, None], np.arange(30_000.0, 50_000)[:, None]]
-    sample = sample_frames(parts, 4, np.random.default_rng(3))
+    parts = [Shard(np.arange(0, 30_000.0)[:, None]), Shard(lambda: np.arange(30_000.0, 50_000)[:, None])]
+    sample = sample_frames(parts, 10_000, np.random.default_rng(3))
     assert sample.shape == (10_000, 1)
     assert len(np.unique(sample)) == 10_000
-    assert np.array_equal(sample, sample_frames(parts, 4, np.random.default_rng(3)))
+    assert np.array_equal(sample, sample_frames(parts, 10_000, np.random.default_rng(3)))
     assert (sample >= 30_000).mean() == pytest.approx(0.4, abs=0.03)  # the second part's share
 
 
@@ -228,7 +229,7 @@ def test_every_kind_s_likelihood_per_iteration_is_scikit_learn_s(kind: str, dtyp
     frames = random_kind(kind, 11, 5, 4).sample(2500, 1)[0].astype(dtype)
     start = random_kind(kind, 12, 5, 4)
     plain = Em(iterations=21, tolerance=-np.inf, regulariser=Regulariser(add=1e-3, relative_floor=0), min_occupancy=0)
-    (fit,) = run([em(start, plain, np.ones(4))], [cut(frames, 700)])
+    (fit,) = run([em(start, plain, np.ones(4))], [cut(frames, size=700)])
     precisions = {
         "diag": lambda: 1 / start.covariance.array,
         "spherical": lambda: 1 / start.covariance.array,
@@ -323,7 +324,7 @@ def test_samples_have_the_kind_s_covariance(kind: str) -> None:
 def test_no_kind_collapses_on_few_distinct_rows(kind: str) -> None:
     frames = np.random.default_rng(0).standard_normal((4, 3))[np.arange(400) % 4]
     (fit,) = run(
-        [fit_from(frames, lambda s: k_means_start(s, 6, np.random.default_rng(0), kind=kind), Em())], [[frames]]
+        [fit_from(frames, lambda s: k_means_start(s, 6, np.random.default_rng(0), kind=kind), Em())], [[Shard(frames)]]
     )
     assert np.isfinite(fit.log_likelihood).all()
     assert np.isfinite(fit.mixture.covariance.array).all()

@@ -18,8 +18,9 @@ from gmmaudio.classify.scorers import MixtureScorer
 from gmmaudio.corpus.manifest import Entry, require_classes
 from gmmaudio.errors import DataError
 from gmmaudio.features.frontend import PRESETS, FrontEnd
-from gmmaudio.gmm.em import Em, Fit, Fitting, cut, fit_from, run
-from gmmaudio.gmm.start import k_means_start, sample_frames
+from gmmaudio.gmm.em import Em, Fit, Fitting, fit_from, run
+from gmmaudio.gmm.shards import cut, sample_frames
+from gmmaudio.gmm.start import k_means_start, sample_size
 
 AUTO = 0
 AUTO_MOST = 32
@@ -152,7 +153,7 @@ def fit_classes(examples: Sequence[Example], failures: Sequence[Failure], settin
 
 def _fit(frames: NDArray[np.float32], components: int, seed: np.random.SeedSequence, em: Em) -> Fitting:
     generator = np.random.default_rng(seed)
-    sample = sample_frames([frames], components, generator)
+    sample = sample_frames(cut(frames), sample_size(components), generator)
     return fit_from(sample, lambda some: k_means_start(some, components, generator), em)
 
 

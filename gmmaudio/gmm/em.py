@@ -6,7 +6,7 @@ sees a frame. ``run`` drives any number of fits side by side; progress and threa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 
 from gmmaudio.gmm.covariance import KINDS, TINY, Diagonal, Regulariser
 from gmmaudio.gmm.mixture import Mixture
+from gmmaudio.gmm.shards import Shard
 from gmmaudio.gmm.statistics import Statistics, accumulate
 from gmmaudio.parallel import map_in_order, one_blas_thread
 
 Floats = NDArray[np.float64]
 Real = NDArray[np.floating]
-
-SHARD = 8192  # frames per task: cut by the data, never by the number of workers
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +47,7 @@ class Fit:
 
 
 Fitting = Generator[Mixture, Statistics, Fit]
+EStep = Callable[[Mixture, Real, Floats | None], Statistics]
 
 
 @dataclass(frozen=True)
@@ -108,9 +108,9 @@ def maximise(statistics: Statistics, regulariser: Regulariser | None = None, spr
     return Mixture(occupancy / occupancy.sum(), means + statistics.centre, covariance)
 
 
-def survey(frames: Real) -> Mixture:
-    """A single component around the first frames: its statistics are the global mean and variance (round 0)."""
-    head = np.asarray(frames[:2048], dtype=np.float64)
+def survey(sample: Real) -> Mixture:
+    """A single component around a sample: its statistics are the global mean and variance (round 0)."""
+    head = np.asarray(sample, dtype=np.float64)
     return Mixture(np.ones(1), head.mean(axis=0, keepdims=True), Diagonal(np.ones((1, head.shape[1]))))
 
 
@@ -186,16 +186,12 @@ def reseed(mixture: Mixture, occupancy: Floats, least: float) -> tuple[Mixture, 
     return Mixture(weights / weights.sum(), means, mixture.covariance.take(origin)), len(starved)
 
 
-def cut(frames: Real, size: int = SHARD) -> list[Real]:
-    """Views of at most ``size`` frames."""
-    return [frames[start : start + size] for start in range(0, max(len(frames), 1), size)]
-
-
 def run(
     fits: Sequence[Fitting],
-    shards: Sequence[Sequence[Real]],
+    shards: Sequence[Sequence[Shard]],
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    e_step: EStep = accumulate,
 ) -> list[Fit]:
     """Drive fits to their end, all side by side.
 
@@ -205,11 +201,13 @@ def run(
     Parameters
     ----------
     fits : sequence of generators
-    shards : sequence, one per fit, of sequences of (n, d) arrays
+    shards : sequence, one per fit, of sequences of Shard
     jobs : int, default 1
         Threads.
     progress : callable, optional
         Called after each round with the round's number and the number of fits still running.
+    e_step : callable, default ``accumulate``
+        Mixture, frames and weights to Statistics; ``missing.accumulate_missing`` for frames with gaps.
 
     Returns
     -------
@@ -220,8 +218,7 @@ def run(
         waiting = {index: next(fit) for index, fit in enumerate(fits)}
         rounds = 0
         while waiting:
-            evaluated = list(_round(waiting, shards, jobs))
-            for index, statistics in evaluated:
+            for index, statistics in _round(waiting, shards, jobs, e_step).items():
                 try:
                     waiting[index] = fits[index].send(statistics)
                 except StopIteration as stop:
@@ -234,13 +231,16 @@ def run(
 
 
 def _round(
-    waiting: dict[int, Mixture], shards: Sequence[Sequence[Real]], jobs: int
-) -> Iterator[tuple[int, Statistics]]:
+    waiting: dict[int, Mixture], shards: Sequence[Sequence[Shard]], jobs: int, e_step: EStep
+) -> dict[int, Statistics]:
     """The statistics of every waiting mixture over its shards, each sum in shard order."""
     tasks = [(index, mixture, shard) for index, mixture in waiting.items() for shard in shards[index]]
+
+    def one(task: tuple[int, Mixture, Shard]) -> Statistics:
+        _, mixture, shard = task
+        return e_step(mixture, shard.load(), shard.weights)
+
     totals: dict[int, Statistics] = {}
-    for (index, _, _), statistics in zip(
-        tasks, map_in_order(lambda task: accumulate(task[1], task[2]), tasks, jobs), strict=True
-    ):
+    for (index, _, _), statistics in zip(tasks, map_in_order(one, tasks, jobs), strict=True):
         totals[index] = totals[index] + statistics if index in totals else statistics
-    yield from totals.items()
+    return totals

@@ -71,7 +71,7 @@ class Mixture:
     Examples
     --------
     >>> import numpy as np
-    >>> from gmmaudio.gmm.covariance import KINDS, Covariance, Evaluation
+    >>> from gmmaudio.gmm.covariance import Diagonal
     >>> coin = Mixture(np.array([0.5, 0.5]), np.array([[-1.0], [1.0]]), Diagonal(np.full((2, 1), 0.25)))
     >>> coin.posteriors(np.array([[0.0]]))
     array([[0.5, 0.5]])

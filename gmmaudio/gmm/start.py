@@ -24,17 +24,9 @@ PER_COMPONENT = 50  # sampled frames per component: with the Lloyd passes this b
 LEAST_SAMPLE = 10_000
 
 
-def sample_frames(frames: Sequence[Real], components: int, seed: np.random.Generator) -> Real:
-    """A random sample without replacement, in the order of the frames, from one or more arrays (n, d).
-
-    Its size is bounded by ``max(10000, 50 * components)``.
-    """
-    ends = np.cumsum([len(part) for part in frames])
-    wanted = min(int(ends[-1]), max(LEAST_SAMPLE, PER_COMPONENT * components))
-    chosen = np.sort(seed.choice(int(ends[-1]), size=wanted, replace=False))
-    pieces = np.split(chosen, np.searchsorted(chosen, ends[:-1]))
-    offsets = np.concatenate([[0], ends[:-1]])
-    return np.concatenate([part[piece - o] for part, piece, o in zip(frames, pieces, offsets, strict=True)])
+def sample_size(components: int) -> int:
+    """Frames that a start for so many components looks at."""
+    return max(LEAST_SAMPLE, PER_COMPONENT * components)
 
 
 def k_means_start(

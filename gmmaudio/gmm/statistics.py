@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from gmmaudio.errors import DataError
 from gmmaudio.gmm.covariance import KINDS
 from gmmaudio.gmm.mixture import Mixture, as_frames, evaluate, refuse_non_finite
+from gmmaudio.gmm.shards import check_weights
 
 Floats = NDArray[np.float64]
 
@@ -196,13 +197,3 @@ def tally(frames: NDArray[np.floating], nearest: NDArray[np.intp], components: i
     assert sums is not None
     occupancy, first, second = unit.split(sums, extra, d)
     return Statistics(occupancy, first, second, 0.0, float(len(frames)), centre, kind)
-
-
-def check_weights(weights: ArrayLike, n: int) -> Floats:
-    """Frame weights as (n,) float64, finite and not negative, or a DataError."""
-    values = np.asarray(weights, dtype=np.float64)
-    if values.shape != (n,):
-        raise DataError("bad_weights", f"weights must have shape ({n},), got {values.shape}")
-    if not np.isfinite(values).all() or (values < 0).any():
-        raise DataError("bad_weights", "weights must be finite and not negative")
-    return values

@@ -1,0 +1,100 @@
+"""Shards: parts of the frames, each small enough to hold; what an E-step is run on, one by one.
+
+Frames may be an array, a memory-mapped file, or anything that can be called for an array as often as asked, so
+that data larger than memory are read anew in each iteration. Shards are cut by the data, never by the number of
+workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gmmaudio.errors import DataError
+
+Real = NDArray[np.floating]
+Floats = NDArray[np.float64]
+
+SHARD = 8192  # frames per shard
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """Some frames, and how often each counts.
+
+    Parameters
+    ----------
+    frames : (n, d) array, or a callable that returns one
+        A callable is asked in every iteration, and must give the same frames each time.
+    weights : (n,) float64, optional
+        Default: every frame counts once.
+    """
+
+    frames: Real | Callable[[], Real]
+    weights: Floats | None = None
+
+    def load(self) -> Real:
+        """The frames (n, d)."""
+        return self.frames() if callable(self.frames) else self.frames
+
+
+def cut(frames: Real, weights: ArrayLike | None = None, size: int = SHARD) -> list[Shard]:
+    """Shards of at most ``size`` frames; views, not copies.
+
+    Parameters
+    ----------
+    frames : (n, d)
+        Also a memory map.
+    weights : (n,), optional
+    size : int, default 8192
+
+    Raises
+    ------
+    DataError
+        ``bad_weights``.
+
+    Examples
+    --------
+    >>> [shard.load().shape for shard in cut(np.zeros((5, 2)), size=3)]
+    [(3, 2), (2, 2)]
+    """
+    counts = None if weights is None else check_weights(weights, len(frames))
+    starts = range(0, max(len(frames), 1), size)
+    return [Shard(frames[a : a + size], None if counts is None else counts[a : a + size]) for a in starts]
+
+
+def sample_frames(shards: Sequence[Shard], wanted: int, seed: np.random.Generator) -> Real:
+    """A random sample of ``wanted`` frames without replacement (all, if there are no more), in their order.
+
+    Reads every shard twice at most: once to count, once to draw. Frames of weight zero are never drawn; other
+    weights do not change the chance.
+    """
+    ends = np.cumsum([len(_counted(shard)) for shard in shards])
+    total = int(ends[-1])
+    chosen = np.sort(seed.choice(total, size=min(total, wanted), replace=False))
+    pieces = np.split(chosen, np.searchsorted(chosen, ends[:-1]))
+    begins = np.concatenate([[0], ends[:-1]])
+    drawn = [
+        np.asarray(shard.load()[_counted(shard)[piece - begin]])
+        for shard, piece, begin in zip(shards, pieces, begins, strict=True)
+        if len(piece)
+    ]
+    return np.concatenate(drawn) if drawn else shards[0].load()[:0]
+
+
+def _counted(shard: Shard) -> NDArray[np.intp]:
+    """The rows of a shard whose weight is not zero."""
+    return np.arange(len(shard.load())) if shard.weights is None else np.flatnonzero(shard.weights)
+
+
+def check_weights(weights: ArrayLike, n: int) -> Floats:
+    """Frame weights as (n,) float64, finite and not negative, or a DataError."""
+    values = np.asarray(weights, dtype=np.float64)
+    if values.shape != (n,):
+        raise DataError("bad_weights", f"weights must have shape ({n},), got {values.shape}")
+    if not np.isfinite(values).all() or (values < 0).any():
+        raise DataError("bad_weights", "weights must be finite and not negative")
+    return values
