@@ -13,11 +13,12 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmmaudio import __version__
-from gmmaudio.errors import DataError, GmmaudioError
+from gmmaudio.errors import ClipError, DataError, GmmaudioError
 from gmmaudio.files import printable
 
 if TYPE_CHECKING:
@@ -52,10 +53,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has seen enough; the interpreter must not complain when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except OSError as error:
+        log.error("error: %s", error, exc_info=options.verbose)
+        return USAGE
     except Exception as error:
         log.error("internal error: %s: %s", type(error).__name__, error, exc_info=options.verbose)
         log.error("  hint: run again with -v for the details, and please report them")
         return INTERNAL
+
+
+EXAMPLES = """\
+examples:
+  gmmaudio demo
+  gmmaudio train recordings/ -o model.safetensors --preset speech
+  gmmaudio score model.safetensors new/*.wav
+  gmmaudio crossval recordings.csv --fold-by speaker
+
+exit status: 0 all good, 2 wrong flags or data, 3 some clips failed, 4 nothing could be processed,
+5 model or manifest invalid, 130 interrupted, 1 internal error"""
 
 
 # --- what the verbs take -------------------------------------------------------------------------------------------
@@ -64,12 +79,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
     top = argparse.ArgumentParser(
-        prog="gmmaudio", description="Train, score and evaluate audio classifiers built on Gaussian mixtures."
+        prog="gmmaudio",
+        description="Train, score and evaluate audio classifiers built on Gaussian mixtures.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     top.add_argument("--version", action="version", version=f"gmmaudio {__version__}")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("-v", "--verbose", action="store_true", help="say more; show the details of an error")
-    common.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
+    common.add_argument("-q", "--quiet", action="store_true", help="no progress and no notes: results and errors only")
     verbs = top.add_subparsers(title="verbs", metavar="VERB", required=True)
 
     def verb(name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
@@ -108,10 +126,9 @@ def parser() -> argparse.ArgumentParser:
 
     crossval = verb("crossval", _crossval, "train and evaluate by cross-validation")
     _data(crossval)
-    crossval.add_argument(
-        "--folds", type=_positive(int), default=5, metavar="N", help="group-disjoint folds; default 5"
-    )
-    crossval.add_argument("--fold-by", metavar="COLUMN", help="hold out each value of this column in turn")
+    cut = crossval.add_mutually_exclusive_group()
+    cut.add_argument("--folds", type=_positive(int), default=5, metavar="N", help="group-disjoint folds; default 5")
+    cut.add_argument("--fold-by", metavar="COLUMN", help="hold out each value of this column in turn")
     crossval.add_argument("--allow-leaks", action="store_true", help="let a group stand in several folds")
     _training(crossval)
     _report(crossval)
@@ -131,7 +148,7 @@ def _data(verb: argparse.ArgumentParser) -> None:
 
 
 def _training(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--preset", default="general", help="general, speech, language, genre or FILE.toml")
+    verb.add_argument("--preset", default="general", help="general (the default), speech, language, genre or FILE.toml")
     verb.add_argument("--method", choices=["ml"], default="ml", help="ml: maximum likelihood, one mixture per label")
     verb.add_argument("--components", type=_components, default=0, metavar="auto|K", help="per label; default auto")
     verb.add_argument("--seed", type=int, default=0, help="default 0")
@@ -166,6 +183,9 @@ def _positive(kind: type[int] | type[float]) -> Callable[[str], Any]:
 
 def _components(text: str) -> int:
     return 0 if text == "auto" else int(_positive(int)(text))
+
+
+_components.__name__ = "number of components"
 
 
 def _prior(text: str) -> dict[str, float]:
@@ -220,7 +240,7 @@ def _score(options: argparse.Namespace) -> int:
         windows = (options.window, options.hop or options.window)
         results = score_windows(classifier, paths, windows, options.prior, options.among, _cores(options))
     counts = WRITERS[options.format](sys.stdout, classifier.labels, results, options.top)
-    if options.format == "text":
+    if options.format == "text" and counts.failed < counts.clips:
         log.info("the posteriors are not calibrated: far too sure, for the frames of a clip are not independent")
     if counts.failed:
         log.error("%d of %d clips failed", counts.failed, counts.clips)
@@ -250,10 +270,14 @@ def _crossval(options: argparse.Namespace) -> int:
 
     entries = read_corpus(Path(options.data), _root(options))
     if options.fold_by is None:
+        if any(entry.fold for entry in entries):
+            log.info("the corpus has folds of its own, which --fold-by fold would use; these are new ones")
         labels, groups = [entry.label for entry in entries], [entry.group for entry in entries]
         folds = [str(fold + 1) for fold in group_folds(labels, groups, options.folds, options.seed)]
     else:
         folds = column_folds(entries, options.fold_by)
+        if not any(entry.group for entry in entries):  # what is held out together is the group that there is
+            entries = [replace(entry, group=fold) for entry, fold in zip(entries, folds, strict=True)]
     found = cross_validate(
         entries,
         folds,
@@ -268,7 +292,11 @@ def _crossval(options: argparse.Namespace) -> int:
 def _inspect(options: argparse.Namespace) -> int:
     from gmmaudio.classify.describe import describe
 
-    facts = describe(options.path)
+    try:
+        facts = describe(options.path)
+    except ClipError as error:  # the only clip there is
+        log.error("error: %s", error)
+        return NONE_PROCESSED
     print(json.dumps(facts, indent=2) if options.format == "json" else "\n".join(outline(facts)))
     return OK
 
@@ -320,7 +348,7 @@ def _print_figures(found: Any, pooled: Any, options: argparse.Namespace) -> int:
         write_report(Path(options.report), found, pooled)
         log.info("wrote %s", printable(options.report))
     for record in pooled.errors:
-        log.warning("skipped %s: %s", printable(record["path"]), record["error"]["message"])
+        log.warning("skipped %s", named(record["path"], record["error"]["message"]))
     return SOME_FAILED if pooled.errors else OK
 
 
@@ -343,7 +371,13 @@ def _progress(options: argparse.Namespace, what: str) -> Callable[[int, int], No
 
 def _tell_failures(failures: Sequence[tuple[str, GmmaudioError]]) -> None:
     for name, error in failures:
-        log.warning("skipped %s: %s", printable(name), error)
+        log.warning("skipped %s", named(name, str(error)))
+
+
+def named(name: str, message: str) -> str:
+    """A message that says which clip it is about, once."""
+    shown = printable(name)
+    return message if shown in message else f"{shown}: {message}"
 
 
 def training_table(trained: Trained) -> str:
@@ -356,6 +390,7 @@ def training_table(trained: Trained) -> str:
             f"{printable(row.label):{width}}  {row.clips:5}  {groups:>6}  {row.voiced_seconds / 60:14.2f}"
             f"  {row.components:10}  {row.skipped:7}"
         )
+    lines += [f"warning: {printable(text)}" for text in trained.warnings]
     lines += [f"note: {printable(row.label)}: {remark}" for row in trained.classes for remark in row.remarks]
     if not any(row.groups for row in trained.classes):
         lines.append("note: no groups (speaker, artist, source recording) are known, so no split can be trusted")

@@ -63,6 +63,31 @@ def test_evaluation_refuses_the_training_clips(corpus: Path, model: Path, capsys
     assert main(["evaluate", str(model), str(corpus), "--split", "train", "--allow-leaks"]) == 0
 
 
+def test_evaluation_refuses_new_clips_of_trained_groups(corpus: Path, tmp_path: Path, capsys: Capture) -> None:
+    rows = list(csv.DictReader(corpus.read_text().splitlines()))
+    for name, kept in (("a", rows[::2]), ("b", rows[1::2])):  # other clips of the same speakers
+        with (tmp_path / f"{name}.csv").open("w", newline="") as stream:
+            table = csv.DictWriter(stream, ["path", "label", "group"], extrasaction="ignore")
+            table.writeheader()
+            table.writerows(kept)
+    root, model = ["--root", str(corpus.parent)], str(tmp_path / "m.safetensors")
+    flags = ["--preset", "speech", "--components", "1", "-o", model]
+    assert main(["train", str(tmp_path / "a.csv"), *root, *flags]) == 0
+    assert main(["evaluate", model, str(tmp_path / "b.csv"), *root]) == 2
+    assert "trained on the groups of 32 of the 32 clips" in capsys.readouterr().err
+    assert main(["evaluate", model, str(tmp_path / "b.csv"), *root, "--allow-leaks"]) == 0
+    assert "LEAKED" in capsys.readouterr().out
+
+
+def test_the_same_samples_under_two_labels_are_said(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    spoiled = tmp_path / "spoiled"
+    shutil.copytree(folder, spoiled)
+    shutil.copy(next((spoiled / "arvi").iterdir()), spoiled / "kesto" / "again.wav")
+    flags = ["-o", str(tmp_path / "m.safetensors"), "--components", "1", "--preset", "speech"]
+    assert main(["train", str(spoiled), *flags]) == 0
+    assert "the same samples stand under two labels" in capsys.readouterr().out
+
+
 def test_training_refuses_a_split_that_divides_a_group(corpus: Path, tmp_path: Path, capsys: Capture) -> None:
     rows = list(csv.DictReader(corpus.read_text().splitlines()))
     rows[0]["split"] = "test" if rows[0]["split"] == "train" else "train"

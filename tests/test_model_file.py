@@ -17,6 +17,7 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 import gmmaudio
+from gmmaudio import tensors as tensor_file
 from gmmaudio.classify.model_file import from_bytes, load, save, to_bytes
 from gmmaudio.classify.train import Trained
 from gmmaudio.corpus.audio import Clip
@@ -33,7 +34,8 @@ def parts(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def whole(facts: Any, tensors: dict[str, np.ndarray]) -> bytes:
-    return bytes(safetensors_numpy.save(tensors, metadata={"gmmaudio": json.dumps(facts)}))
+    """A file with a checksum that fits, so that what is tested is what comes after it."""
+    return tensor_file.write(tensors, {key: value for key, value in facts.items() if key != "sha256"})
 
 
 def test_what_is_saved_comes_back(trained: Trained, model: Path) -> None:
@@ -129,6 +131,23 @@ def test_a_broken_model_is_refused(change: str, model: Path) -> None:
     with pytest.raises(ModelError) as caught:
         from_bytes(whole(facts, tensors), "it")
     assert caught.value.code == "invalid_model"
+
+
+def test_one_flipped_bit_is_found(model: Path) -> None:
+    spoiled = bytearray(model.read_bytes())
+    spoiled[-100] ^= 1
+    with pytest.raises(ModelError, match="checksum") as caught:
+        from_bytes(bytes(spoiled), "it")
+    assert caught.value.code == "invalid_model"
+
+
+def test_a_file_that_is_not_a_model_is_not_replaced(trained: Trained, tmp_path: Path) -> None:
+    precious = tmp_path / "corpus.csv"
+    precious.write_text("path,label\n")
+    with pytest.raises(DataError) as caught:
+        save(trained.classifier, precious)
+    assert caught.value.code == "would_overwrite"
+    assert precious.read_text() == "path,label\n"
 
 
 def test_a_newer_version_is_said_to_be_newer(model: Path) -> None:

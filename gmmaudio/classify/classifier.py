@@ -77,7 +77,7 @@ class Decision:
         }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Classifier:
     """From a clip to a decision.
 
@@ -89,6 +89,8 @@ class Classifier:
     front_end : FrontEnd
     clip_hashes : (n, 32) uint8
         SHA-256 of the samples of each training clip, sorted: evaluation refuses clips that were trained on.
+    group_hashes : (n, 32) uint8
+        SHA-256 of the name of each group among them, sorted: evaluation refuses these groups, too.
     training : dict
         Facts about the training run, plain values: versions, seed, settings, counts.
 
@@ -103,7 +105,11 @@ class Classifier:
     scorer: Scorer
     front_end: FrontEnd
     clip_hashes: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 32), np.uint8))
+    group_hashes: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 32), np.uint8))
     training: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<Classifier of {len(self.labels)} labels: {', '.join(self.labels[:10])}>"
 
     def score(
         self,
@@ -154,7 +160,9 @@ class Classifier:
 
     def read(self, source: Source) -> Clip:
         """A clip at the front end's rate."""
-        if isinstance(source, tuple):
+        if not isinstance(source, (str, PathLike)):
+            if not (isinstance(source, tuple) and len(source) == 2 and np.ndim(source[1]) == 0):
+                raise DataError("bad_source", f"a clip is a path or (samples, rate), got {type(source).__name__}")
             samples, rate = source
             return clip_from_array(samples, rate, self.front_end.rate)
         return read_clip(source, self.front_end.rate)

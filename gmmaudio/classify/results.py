@@ -55,7 +55,8 @@ def write_text(out: TextIO, labels: Sequence[str], results: Results, top: int) -
 
 def _verdict(row: dict[str, Any], top: int) -> str:
     if "error" in row:
-        return f"error {row['error']['code']}: {printable(row['error']['message'])}"
+        hint = f" ({printable(row['error']['hint'])})" if row["error"]["hint"] else ""
+        return f"error {row['error']['code']}: {printable(row['error']['message'])}{hint}"
     best = sorted(row["posteriors"].items(), key=lambda item: -item[1])[:top]
     named = "  ".join(f"{printable(label)} {posterior:.3f}" for label, posterior in best)
     warned = "".join(f"  ({warning['code']})" for warning in row["warnings"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gmmaudio.classify.classifier import Classifier, Decision
 from gmmaudio.corpus.audio import Clip
-from gmmaudio.errors import ClipError
+from gmmaudio.errors import ClipError, DataError
 from gmmaudio.parallel import map_in_order, one_blas_thread
 
 
@@ -22,21 +22,21 @@ class Window:
 
 
 def windows_of(seconds: float, window: float, hop: float) -> list[tuple[float, float]]:
-    """Starts and ends that cover ``seconds``; the last is cut at the end of the recording.
+    """Starts and ends that cover ``seconds``. A rest shorter than half a window is left to the window before it.
 
     Examples
     --------
-    >>> windows_of(5, 3, 2)
-    [(0, 3), (2, 5)]
+    >>> windows_of(5.0, 3.0, 2.0)
+    [(0.0, 3.0), (2.0, 5.0)]
+    >>> windows_of(7.0, 3.0, 3.0)
+    [(0.0, 3.0), (3.0, 7.0)]
     """
-    spans: list[tuple[float, float]] = []
-    index = 0
-    while not spans or spans[-1][1] < seconds:
-        start = index * hop
-        if start >= seconds:
-            break
-        spans.append((start, min(start + window, seconds)))
-        index += 1
+    spans = [(0.0, min(window, seconds))]
+    while (start := len(spans) * hop) < seconds and spans[-1][1] < seconds:
+        if seconds - max(start, spans[-1][1]) < window / 2 and seconds - start < window:
+            spans[-1] = (spans[-1][0], seconds)
+        else:
+            spans.append((start, min(start + window, seconds)))
     return spans
 
 
@@ -58,6 +58,9 @@ def score_windows(
     prior, among, jobs
         As in ``Classifier.score_all``.
     """
+    shortest = classifier.front_end.mfcc.window
+    if windows[0] < shortest:
+        raise DataError("bad_setting", f"a window of {windows[0]} s; the model's frames alone take {shortest} s")
     log_prior = classifier.log_prior(prior, among)
 
     def one(path: Path) -> tuple[Path, list[Window] | list[ClipError]]:

@@ -5,6 +5,7 @@ entries -> examples (frames of each clip) -> one mixture per label, all fitted s
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
@@ -103,6 +104,7 @@ class Trained:
     classifier: Classifier
     classes: tuple[ClassReport, ...]
     failures: tuple[Failure, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def train(entries: Sequence[Entry], settings: Training, jobs: int = 1, progress: Progress | None = None) -> Trained:
@@ -144,11 +146,12 @@ def fit_classes(examples: Sequence[Example], failures: Sequence[Failure], settin
         tuple(labels),
         MixtureScorer(tuple(fit.mixture for fit in fits)),
         settings.front_end,
-        _hashes(examples),
+        _hashes([example.sample_hash for example in examples]),
+        _hashes([group_hash(example.entry.group) for example in examples if example.entry.group is not None]),
         _facts(settings, members, fits),
     )
     reports = tuple(_report(label, members[label], failures, fit) for label, fit in zip(labels, fits, strict=True))
-    return Trained(classifier, reports, tuple(failures))
+    return Trained(classifier, reports, tuple(failures), tuple(contradictions(examples)))
 
 
 def _fit(frames: NDArray[np.float32], components: int, seed: np.random.SeedSequence, em: Em) -> Fitting:
@@ -182,9 +185,26 @@ def _require_material(members: dict[str, list[Example]], failures: Sequence[Fail
         raise DataError("one_class", f"only the label {', '.join(members) or '(none)'}: there is nothing to decide")
 
 
-def _hashes(examples: Sequence[Example]) -> NDArray[np.uint8]:
-    unique = sorted({example.sample_hash for example in examples})
-    return np.frombuffer(bytes.fromhex("".join(unique)), np.uint8).reshape(-1, 32)
+def group_hash(group: str) -> str:
+    """What the model file keeps of a group's name: enough to know it again, not enough to read it."""
+    return hashlib.sha256(group.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _hashes(digests: Sequence[str]) -> NDArray[np.uint8]:
+    """Distinct hexadecimal digests (n, 32), sorted."""
+    return np.frombuffer(bytes.fromhex("".join(sorted(set(digests)))), np.uint8).reshape(-1, 32)
+
+
+def contradictions(examples: Sequence[Example]) -> list[str]:
+    """The same samples under two labels, in words: a machine cannot learn both."""
+    first: dict[str, Example] = {}
+    found = []
+    for example in examples:
+        twin = first.setdefault(example.sample_hash, example)
+        if twin.entry.label != example.entry.label:
+            names = f"{twin.entry.name} ({twin.entry.label}) and {example.entry.name} ({example.entry.label})"
+            found.append(f"the same samples stand under two labels: {names}")
+    return found
 
 
 def _facts(settings: Training, members: dict[str, list[Example]], fits: Sequence[Fit]) -> dict[str, object]:

@@ -94,7 +94,7 @@ def survey(folder: Path, *above: Path) -> tuple[list[Path], int]:
 
 
 def visible(folder: Path) -> list[Path]:
-    """What a folder holds, sorted by name, without what is hidden.
+    """What a folder holds, sorted by name, without what is hidden or Python's own (``__pycache__``).
 
     Parameters
     ----------
@@ -111,7 +111,8 @@ def visible(folder: Path) -> list[Path]:
         ``unreadable_folder``.
     """
     try:
-        return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda path: path.name)
+        kept = (path for path in folder.iterdir() if not path.name.startswith((".", "__")))
+        return sorted(kept, key=lambda path: path.name)
     except OSError as error:
         raise _unreadable(folder, error) from error
 

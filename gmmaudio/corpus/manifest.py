@@ -26,6 +26,7 @@ from gmmaudio.files import printable
 __all__ = ["AUDIO", "Entry", "clips_under", "expand", "in_split", "read_corpus", "require_classes"]
 
 _log = logging.getLogger("gmmaudio")
+_SPLIT_NAMES = {"train", "training", "test", "testing", "dev", "eval", "valid", "validation", "val"}
 _HINT = "give a folder that holds a folder per label, or a CSV with the columns path and label"
 
 
@@ -207,6 +208,8 @@ def _read_folder(data: Path) -> list[Entry]:
         raise _no_labels(data, stray)
     found = {folder.name: survey(folder, data) for folder in folders}
     _note_ignored(data, stray, sum(others for _, others in found.values()))
+    if {name.casefold() for name in found} <= _SPLIT_NAMES:
+        _log.warning("the labels are %s: are these splits? Give one of the folders inside", ", ".join(found))
     empty = [label for label, (clips, _) in found.items() if not clips]
     if empty:
         code = "no_clips" if len(empty) == len(found) else "empty_class"

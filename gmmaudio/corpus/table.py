@@ -10,6 +10,7 @@ import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
 from gmmaudio.corpus.folders import MOST_BYTES, is_folder
@@ -54,7 +55,7 @@ def read_table(table: Path, required: tuple[str, ...]) -> Iterator[tuple[int, di
         raise bad_line(table, 1, "the file is empty")
 
 
-def bad_line(table: Path, line: int, text: str) -> ManifestError:
+def bad_line(table: Path, line: int, text: str, hint: str = "") -> ManifestError:
     """The error for something impossible in a line.
 
     Parameters
@@ -63,16 +64,15 @@ def bad_line(table: Path, line: int, text: str) -> ManifestError:
         The CSV file.
     line : int
         Counted from 1.
-    text : str
-        What is wrong.
+    text, hint : str
+        What is wrong, and what to do.
 
     Returns
     -------
     ManifestError
         ``bad_manifest``.
     """
-    message = f"{printable(table)}, line {line}: {printable(text)}"
-    return ManifestError("bad_manifest", message, "a CSV in UTF-8 is needed, with commas, and the columns path,label")
+    return ManifestError("bad_manifest", f"{printable(table)}, line {line}: {printable(text)}", hint)
 
 
 @dataclass(frozen=True)
@@ -195,10 +195,22 @@ def _records(table: Path, text: str) -> Iterator[tuple[int, list[str]]]:
         raise bad_line(table, line, str(error)) from error
 
 
+def _advice(name: str, names: list[str]) -> str:
+    """What to do about a column that is missing."""
+    if len(names) == 1 and (other := next((mark for mark in (";", "\t", "|") if mark in names[0]), None)):
+        return f"the fields look separated by {other!r}; save the table as CSV with commas"
+    near = get_close_matches(name, [known.casefold() for known in names], n=1)
+    return (
+        f"did you mean {near[0]!r}? names are in lower case" if near else "path and label are needed, in the first line"
+    )
+
+
 def _check_header(table: Path, line: int, names: list[str], required: tuple[str, ...]) -> None:
     listed = ", ".join(names)
     for name in required:
         if name not in names:
-            raise bad_line(table, line, f"the column {name!r} is missing; the columns are: {listed}")
+            raise bad_line(
+                table, line, f"the column {name!r} is missing; the columns are: {listed}", _advice(name, names)
+            )
     if len(set(names)) < len(names):
         raise bad_line(table, line, f"two columns have the same name: {listed}")

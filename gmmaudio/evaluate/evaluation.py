@@ -67,6 +67,8 @@ class Evaluation:
         What the model can answer. A true label that is not among them is reported, and its clips are errors.
     errors : sequence of dict
         One per clip that failed: {"path": str, "error": {"code", "message", "hint"}}; default none.
+    warnings : sequence of str
+        What whoever made the evaluation has to say about it, such as a leak; default nothing.
 
     Raises
     ------
@@ -84,6 +86,7 @@ class Evaluation:
     predictions: Sequence[Prediction]
     model_labels: Sequence[str]
     errors: Sequence[dict[str, Any]] = ()
+    warnings: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if not self.predictions:
@@ -164,6 +167,7 @@ class Evaluation:
             "per_class": self.per_class,
             "predictions": [_row(clip) for clip in self.predictions],
             "errors": list(self.errors),
+            "warnings": _warnings(self),
         }
 
     def as_text(self) -> str:
@@ -216,7 +220,8 @@ def _summary(found: Evaluation) -> list[str]:
 
 
 def _warnings(found: Evaluation) -> list[str]:
-    warnings = []
+    """What the figures must not be read without."""
+    warnings = list(found.warnings)
     if found.not_in_model:
         names = ", ".join(shown(label) for label in found.not_in_model)
         lost = sum(clip.truth in found.not_in_model for clip in found.predictions)

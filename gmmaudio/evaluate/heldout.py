@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gmmaudio.classify.classifier import Classifier
 from gmmaudio.classify.examples import Example, Failure, Progress, read_examples
-from gmmaudio.classify.train import Training, fit_classes
+from gmmaudio.classify.train import Training, fit_classes, group_hash
 from gmmaudio.corpus.manifest import Entry, require_classes
 from gmmaudio.corpus.selection import straddling_groups
 from gmmaudio.errors import DataError
 from gmmaudio.evaluate.evaluation import Evaluation, Prediction
+from gmmaudio.files import printable
 from gmmaudio.parallel import map_in_order, one_blas_thread
+
+log = logging.getLogger("gmmaudio")
 
 
 @dataclass(frozen=True)
@@ -67,15 +71,30 @@ def evaluate(
         ``leakage``, ``no_decisions``.
     """
     examples, failures = read_examples(entries, classifier.front_end, jobs, progress)
-    known = {bytes(row).hex() for row in classifier.clip_hashes}
-    leaked = [example for example in examples if example.sample_hash in known]
-    if leaked and not allow_leaks:
-        raise DataError(
-            "leakage",
-            f"the model was trained on {len(leaked)} of the {len(examples)} clips, such as {leaked[0].entry.name}",
-            "evaluate on other clips, or pass --allow-leaks for figures that prove nothing",
+    leaks = leaks_of(classifier, examples)
+    if leaks and not allow_leaks:
+        hint = "evaluate on other clips, or pass --allow-leaks for figures that prove nothing"
+        raise DataError("leakage", "; ".join(leaks), hint)
+    warnings = [f"LEAKED, so these figures say nothing about new clips: {leak}" for leak in leaks]
+    return Evaluation(_predict(classifier, examples, jobs), classifier.labels, _records(failures), warnings)
+
+
+def leaks_of(classifier: Classifier, examples: Sequence[Example]) -> list[str]:
+    """Clips, and groups, that the classifier was trained on, in words."""
+    clips = {bytes(row).hex() for row in classifier.clip_hashes}
+    groups = {bytes(row).hex() for row in classifier.group_hashes}
+    copies = [e for e in examples if e.sample_hash in clips]
+    kin = [e for e in examples if e.entry.group is not None and group_hash(e.entry.group) in groups]
+    found = []
+    if copies:
+        name = printable(copies[0].entry.name)
+        found.append(f"the model was trained on {len(copies)} of the {len(examples)} clips, such as {name}")
+    if kin:
+        name = printable(str(kin[0].entry.group))
+        found.append(
+            f"the model was trained on the groups of {len(kin)} of the {len(examples)} clips, such as {name!r}"
         )
-    return Evaluation(_predict(classifier, examples, jobs), classifier.labels, _records(failures))
+    return found
 
 
 def cross_validate(
@@ -105,7 +124,7 @@ def cross_validate(
         ``leakage``, ``one_fold``, and what training raises, naming the fold.
     """
     require_classes(entries)
-    names = sorted(set(folds))
+    names = sorted(set(folds), key=lambda name: (int(name), name) if name.isdecimal() else (0, name))
     if len(names) < 2:
         raise DataError("one_fold", f"all clips are in the fold {', '.join(names)!r}; at least two are needed")
     if not allow_leaks:
@@ -123,9 +142,12 @@ def cross_validate(
         predictions.update((id(e.entry), p) for e, p in zip(inside, found, strict=True))
         if found:
             accuracies[name] = sum(p.label == p.truth for p in found) / len(found)
+            log.info("fold %s: %d clips, accuracy %.3f", name, len(found), accuracies[name])
     ordered = [predictions[id(example.entry)] for example in examples]
     labels = sorted({entry.label for entry in entries})
-    return CrossValidation(Evaluation(ordered, labels, _records(failures)), accuracies)
+    torn = straddling_groups([entry.group for entry in entries], folds)
+    warnings = [f"LEAKED: {len(torn)} groups stand in several folds, such as {next(iter(torn))!r}"] if torn else []
+    return CrossValidation(Evaluation(ordered, labels, _records(failures), warnings), accuracies)
 
 
 def refuse_straddling(groups: Sequence[str | None], sides: Sequence[str]) -> None:

@@ -22,6 +22,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gmmaudio.corpus.audio import clip_from_array
 from gmmaudio.errors import ClipError, DataError
 
 Floats = NDArray[np.float64]
@@ -137,7 +138,7 @@ def mfcc(
     Parameters
     ----------
     samples : (m,) real
-        Mono, in [-1, 1].
+        Mono. Floating point with full scale 1, or uint8, int16, int32 with their own full scale.
     rate : int
         Hz.
     dialect : str, default "kaldi"
@@ -154,7 +155,7 @@ def mfcc(
     DataError
         ``unknown_dialect``, ``bad_setting``, ``bad_shape``.
     ClipError
-        ``too_short`` (less than one window), ``non_finite``.
+        ``too_short`` (less than one window), and what ``gmmaudio.corpus.audio.clip_from_array`` raises.
 
     Examples
     --------
@@ -164,11 +165,9 @@ def mfcc(
     """
     if dialect != "kaldi":
         raise DataError("unknown_dialect", f"dialect {dialect!r}, known is kaldi")
-    values = np.asarray(samples, dtype=np.float32)
-    if values.ndim != 1:
-        raise DataError("bad_shape", f"samples must be mono (m,), got shape {values.shape}")
-    if not np.isfinite(values).all():
-        raise ClipError("non_finite", f"sample {int(np.argmin(np.isfinite(values)))} is not finite")
+    if np.ndim(samples) != 1:
+        raise DataError("bad_shape", f"samples must be mono (m,), got shape {np.shape(samples)}")
+    values = clip_from_array(samples, rate).samples
     settings = Mfcc(rate=rate, n_mfcc=n_mfcc, n_mels=n_mels, window=window, hop=hop, low=low, high=high)
     check_length(settings, len(values))
     return settings(values)[0]

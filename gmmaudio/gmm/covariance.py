@@ -7,6 +7,7 @@ the kind to
 - ``collect`` the sums that its second moments need, and ``split`` them into occupancy, first and second moments;
 - ``estimate`` itself from moments, under a ``Regulariser``;
 - give its own ``moments`` (for priors), ``shifted`` moments about another centre, ``deviations``, ``parameters``;
+- show itself ``unpooled``, and pool second moments (``pooled``), for frames with gaps;
 - ``take`` components, ``stack`` with others, ``transform`` normal deviates, show itself as ``matrices`` (k, d, d).
 
 ========== ================= =============================== ==========================
@@ -216,6 +217,32 @@ class Diagonal:
         """The number of free parameters."""
         return k * d
 
+    def unpooled(self, k: int, d: int) -> Diagonal:
+        """The same covariances as a kind that pools nothing over dimensions or components: Diagonal or Full."""
+        return self
+
+    @staticmethod
+    def pooled(second: Floats) -> Floats:
+        """Second moments of the unpooled kind as this kind keeps them."""
+        return second
+
+    @staticmethod
+    def inverse(array: Floats) -> Floats:
+        """An array of precisions from one of covariances, or the other way round.
+
+        Raises
+        ------
+        numpy.linalg.LinAlgError
+            A variance is not positive, or a matrix is not symmetric and positive definite.
+        """
+        if not (array > 0).all():
+            raise np.linalg.LinAlgError("every variance must be positive")
+        return 1 / array
+
+    def precision_roots(self) -> Floats:
+        """R, upper triangular, with R R' the precisions."""
+        return np.asarray(1 / np.sqrt(self.variances))
+
 
 @dataclass(frozen=True, eq=False)
 class Spherical:
@@ -296,6 +323,18 @@ class Spherical:
     @staticmethod
     def parameters(k: int, d: int) -> int:
         return k
+
+    def unpooled(self, k: int, d: int) -> Diagonal:
+        return Diagonal(np.repeat(self.variances[:, None], d, axis=1))
+
+    @staticmethod
+    def pooled(second: Floats) -> Floats:
+        return np.asarray(second.sum(axis=1))
+
+    inverse = staticmethod(Diagonal.inverse)
+
+    def precision_roots(self) -> Floats:
+        return np.asarray(1 / np.sqrt(self.variances))
 
 
 @dataclass(frozen=True, eq=False)
@@ -391,6 +430,23 @@ class Tied:
     def parameters(k: int, d: int) -> int:
         return d * (d + 1) // 2
 
+    def unpooled(self, k: int, d: int) -> Full:
+        return Full(self.matrices(k, d))
+
+    @staticmethod
+    def pooled(second: Floats) -> Floats:
+        return np.asarray(second.sum(axis=0))
+
+    @staticmethod
+    def inverse(array: Floats) -> Floats:
+        if not np.allclose(array, np.swapaxes(array, -1, -2)):
+            raise np.linalg.LinAlgError("every matrix must be symmetric")
+        roots = inverse_root(array)
+        return np.asarray(roots @ np.swapaxes(roots, -1, -2))
+
+    def precision_roots(self) -> Floats:
+        return inverse_root(self.matrix)
+
 
 @dataclass(frozen=True, eq=False)
 class Full:
@@ -481,6 +537,16 @@ class Full:
     @staticmethod
     def parameters(k: int, d: int) -> int:
         return k * d * (d + 1) // 2
+
+    def unpooled(self, k: int, d: int) -> Full:
+        return self
+
+    pooled = staticmethod(Diagonal.pooled)
+
+    inverse = staticmethod(Tied.inverse)
+
+    def precision_roots(self) -> Floats:
+        return inverse_root(self.array)
 
 
 Covariance = Diagonal | Spherical | Tied | Full

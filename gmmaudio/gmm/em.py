@@ -109,9 +109,15 @@ def maximise(statistics: Statistics, regulariser: Regulariser | None = None, spr
 
 
 def survey(sample: Real) -> Mixture:
-    """A single component around a sample: its statistics are the global mean and variance (round 0)."""
-    head = np.asarray(sample, dtype=np.float64)
-    return Mixture(np.ones(1), head.mean(axis=0, keepdims=True), Diagonal(np.ones((1, head.shape[1]))))
+    """A single component around a sample: its statistics are the global mean and variance (round 0).
+
+    Missing values (NaN) are left out. The variances matter only to ``missing.accumulate_missing``, which fills gaps
+    with them; a column that is constant or empty in the sample gets variance one.
+    """
+    head = np.ma.masked_invalid(np.asarray(sample, dtype=np.float64))
+    mean, variance = head.mean(axis=0).filled(0), head.var(axis=0).filled(0)
+    spread = np.where(variance > 1e-24 * mean**2, variance, 1)  # below that it is rounding
+    return Mixture(np.ones(1), mean[None], Diagonal(spread[None]))
 
 
 def em(start: Mixture, settings: Em, spread: Floats) -> Fitting:

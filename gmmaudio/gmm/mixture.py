@@ -57,7 +57,7 @@ def refuse_non_finite(frames: Real) -> None:
             raise DataError("non_finite", f"frames must be finite: row {start + row}, column {column} is {found}")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Mixture:
     """Weights, means and covariances of k Gaussians in d dimensions.
 
@@ -80,6 +80,10 @@ class Mixture:
     weights: Floats
     means: Floats
     covariance: Covariance
+
+    def __repr__(self) -> str:
+        k, d = self.means.shape
+        return f"<Mixture of {k} components in {d} dimensions, {self.covariance.kind}>"
 
     @property
     def components(self) -> int:
