@@ -39,6 +39,7 @@ MEANS = np.array([[300.0, 2300.0], [750.0, 1250.0], [350.0, 850.0]])  # Hz
 WEIGHTS = np.array([0.3, 0.4, 0.3])
 LENGTH = 0.12  # how far vocal tracts differ: both formants are multiplied by a number of this standard deviation
 OWN = np.array([35.0, 60.0])  # Hz: how far each formant strays for itself
+PALE, DARK = ("#7aa6d8", "#e8a66b", "#8cc28c"), ("#1f5a9c", "#b35a00", "#2c7a2c")
 ORDER = ("spherical", "diag", "tied", "full")
 EXACT = Em(iterations=2000, tolerance=1e-10, regulariser=Regulariser(relative_floor=0), min_occupancy=0)
 
@@ -76,29 +77,31 @@ def oracle(frames: Floats, start: Mixture) -> float:
     return float(peer.fit(frames).score(frames))
 
 
-def in_order(mixture: Mixture) -> NDArray[np.intp]:
-    """Which component stands for which vowel: the one with the nearest mean."""
-    return np.asarray(((mixture.means - MEANS[:, None]) ** 2).sum(axis=2).argmin(axis=1))
+def entries(matrices: Floats) -> Floats:
+    """The three different entries of 2 x 2 matrices: variance of F1, variance of F2, covariance."""
+    return np.asarray(matrices[..., [F1, F2, F1], [F1, F2, F2]])
 
 
-def standard_errors(found: Mixture, points: int) -> Floats:
-    """How far each variance and covariance found is from the true one, in standard errors: (vowels, 3).
+def found_entries(found: Mixture) -> Floats:
+    """The entries of each vowel's matrix (3, 3); a vowel's component is the one with the nearest mean."""
+    nearest = ((found.means - MEANS[:, None]) ** 2).sum(axis=2).argmin(axis=1)
+    return entries(found.covariance.matrices(3, 2)[nearest])
 
-    The standard error of an entry (i, j) from n points of a Gaussian is sqrt((S_ii S_jj + S_ij^2) / n).
-    """
+
+def standard_errors(points: int) -> Floats:
+    """How far off an entry should be: sqrt((S_ii S_jj + S_ij^2) / n) for n points of a Gaussian; (3, 3)."""
     true = truth().covariance.matrices(3, 2)
-    error = found.covariance.matrices(3, 2)[in_order(found)] - true
     variances = np.einsum("kii->ki", true)
-    spread = variances[:, :, None] * variances[:, None, :] + true**2
-    scaled = error / np.sqrt(spread / (points * WEIGHTS[:, None, None]))
-    return np.asarray(scaled[:, [F1, F2, F1], [F1, F2, F2]])
+    squares = variances[:, :, None] * variances[:, None, :] + true**2
+    return np.sqrt(entries(squares) / (points * WEIGHTS[:, None]))
 
 
 def recovered(points: int, draws: int, seed: int) -> Floats:
-    """The errors of ``draws`` fits of the kind ``full``, each to new points: (draws, vowels, 3)."""
-    samples = [truth().sample(points, seed + 1 + draw)[0] for draw in range(draws)]
+    """Found minus true, in standard errors, by the kind ``full``, each time from new points: (draws, 3, 3)."""
+    samples = [truth().sample(points, np.random.default_rng([seed, draw]))[0] for draw in range(draws)]
     fits = run([em(truth(), EXACT, frames.var(axis=0)) for frames in samples], [cut(frames) for frames in samples])
-    return np.stack([standard_errors(found.mixture, points) for found in fits])
+    true = entries(truth().covariance.matrices(3, 2))
+    return np.stack([found_entries(fit.mixture) - true for fit in fits]) / standard_errors(points)
 
 
 def fitted_kinds(frames: Floats, seed: int) -> dict[str, tuple[Mixture, Mixture]]:
@@ -120,7 +123,7 @@ def choices(points: int, seed: int) -> Floats:
 
 def draw_kind(axes: Axes, frames: Floats, vowel: NDArray[np.intp], mixture: Mixture, title: str) -> None:
     """The points, coloured by vowel, and the ellipses of 1 and 2 standard deviations of each component."""
-    for index, colour in enumerate(("#7aa6d8", "#e8a66b", "#8cc28c")):
+    for index, colour in enumerate(PALE):
         some = frames[vowel == index]
         axes.scatter(some[:, F2], some[:, F1], s=3, color=colour, linewidths=0)
     for mean, matrix in zip(mixture.means, mixture.covariance.matrices(3, 2), strict=True):
@@ -129,13 +132,13 @@ def draw_kind(axes: Axes, frames: Floats, vowel: NDArray[np.intp], mixture: Mixt
         for radius in (1, 2):
             height, width = 2 * radius * np.sqrt(values)
             axes.add_patch(Ellipse((mean[F2], mean[F1]), width, height, angle=angle, fill=False, lw=1.4))
-    axes.set(xlim=(300, 3300), ylim=(-50, 1250), aspect="equal")
+    axes.set(xlim=(300, 3300), ylim=(-170, 1180), aspect="equal")
     axes.set_title(title, fontsize=10)
 
 
 def picture(frames: Floats, vowel: NDArray[np.intp], fits: dict[str, Mixture], path: Path) -> None:
     """Four panels, one a kind."""
-    figure = Figure(figsize=(9, 5.4), layout="constrained")
+    figure = Figure(figsize=(9, 4.9), layout="compressed")
     FigureCanvasAgg(figure)
     panels = figure.subplots(2, 2, sharex=True, sharey=True)
     best = min(bic(mixture, frames) for mixture in fits.values())
@@ -144,22 +147,22 @@ def picture(frames: Floats, vowel: NDArray[np.intp], fits: dict[str, Mixture], p
         numbers, over = mixture.covariance.parameters(3, 2), bic(mixture, frames) - best
         title = f"{kind}: {numbers} numbers for three matrices, BIC {'best' if over == 0 else f'+{over:.0f}'}"
         draw_kind(axes, frames[shown], vowel[shown], mixture, title)
-    for name, (x, y) in zip(VOWELS, ((2300, 560), (1250, 1130), (850, 640)), strict=True):
-        panels[0, 0].text(x, y, name, ha="center", fontsize=10, style="italic")
-    panels[1, 1].text(1750, 1180, matrix_text(fits["full"]), va="top", fontsize=8.5, linespacing=1.4)
+    for axes in panels.flat:
+        for name, colour, (x, y) in zip(VOWELS, DARK, ((2950, 130), (880, 900), (600, 130)), strict=True):
+            axes.text(x, y, f'"{name}"', ha="center", color=colour, fontsize=10)
+    note = {"va": "top", "fontsize": 8.5, "color": DARK[1], "family": "monospace", "linespacing": 1.4}
+    panels[1, 1].text(1830, 1120, matrix_text(fits["full"]), **note)
     figure.supxlabel("second formant F2 (Hz)", fontsize=10)
     figure.supylabel("first formant F1 (Hz)", fontsize=10)
     figure.savefig(path, dpi=100)
 
 
 def matrix_text(full: Mixture) -> str:
-    """The matrix of the middle vowel in words and numbers."""
-    [[v1, c], [_, v2]] = full.covariance.matrices(3, 2)[in_order(full)[1]]
+    """What the matrix of "ah" says."""
+    v1, v2, c = found_entries(full)[1]
     return (
-        f'"ah", the lowest ellipse in F2 and F1 together:\n'
-        f"variance of F1  {v1:.0f} Hz²  (sd {v1**0.5:.0f} Hz)\n"
-        f"variance of F2  {v2:.0f} Hz²  (sd {v2**0.5:.0f} Hz)\n"
-        f"covariance  {c:.0f} Hz²  (correlation {c / np.sqrt(v1 * v2):.2f})"
+        f'"ah", Hz²:\nvariance of F1 {v1:8.0f}\nvariance of F2 {v2:8.0f}\n'
+        f"covariance     {c:8.0f}\ncorrelation    {c / np.sqrt(v1 * v2):8.2f}"
     )
 
 
@@ -179,15 +182,17 @@ def main(arguments: list[str] | None = None) -> int:
     for kind, (start, found) in fits.items():
         ours, theirs = found.log_density(frames).mean(), oracle(frames, start)
         over = bic(found, frames) - best
-        print(f"{kind:10} {found.parameters:10} {ours:15.6f} {over:14.1f} {theirs:12.6f}, off by {abs(ours - theirs):.0e}")
+        print(
+            f"{kind:10} {found.parameters:10} {ours:15.6f} {over:14.1f} {theirs:12.6f}, off by {abs(ours - theirs):.0e}"
+        )
 
-    full = fits["full"][1]
-    true, ah = truth().covariance.matrices(3, 2)[1], full.covariance.matrices(3, 2)[in_order(full)[1]]
     print('\nthe matrix of "ah" (Hz²)  variance F1  variance F2  covariance')
-    for name, matrix in (("that made the points", true), ("found", ah)):
-        print(f"{name:24} {matrix[F1, F1]:12.0f} {matrix[F2, F2]:12.0f} {matrix[F1, F2]:11.0f}")
+    true, found = entries(truth().covariance.matrices(3, 2)), found_entries(fits["full"][1])
+    rows = {"that made the points": true, "found": found, "standard error": standard_errors(points)}
+    for name, values in rows.items():
+        print(f"{name:24}" + "".join(f"{value:13.0f}" for value in values[1]))
     errors = recovered(points, draws, chosen.seed)
-    print(f"found minus true, in standard errors, {errors.size} entries of {draws} new draws:")
+    print(f"found minus true in standard errors: {errors.size} entries of {draws} new draws:")
     print(f"mean {errors.mean():.2f} (theory 0), standard deviation {errors.std():.2f} (theory 1)")
 
     print("\nBIC over the best of its row; rows: what made the points, columns: what was fitted")
