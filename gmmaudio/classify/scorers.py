@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmaudio.errors import DataError
-from gmmaudio.gmm.mixture import Mixture, as_frames, evaluate, refuse_non_finite, stack
+from gmmaudio.gmm.mixture import Mixture, as_frames, evaluate, exponentiate, refuse_non_finite, stack
 
 Floats = NDArray[np.float64]
 
@@ -63,7 +63,6 @@ class MixtureScorer:
         totals = np.zeros(len(self.mixtures))
         for _, _, joint in evaluate(self.stacked, values):
             for label, block in enumerate(np.split(joint, self.ends[:-1])):
-                peak = block.max(axis=0)
-                density = peak + np.log(np.exp(block - peak).sum(axis=0))
+                density, _ = exponentiate(block)
                 totals[label] += density.sum(dtype=np.float64)
         return np.asarray(totals / len(values) + np.log(len(self.mixtures)))

@@ -120,11 +120,12 @@ class Mixture:
             ``bad_shape``, ``non_finite`` (naming row and column), ``not_numeric``.
         """
         values = as_frames(frames, self.dimension)
-        refuse_non_finite(values)
         density = np.empty(len(values))
-        for rows, _, joint in evaluate(self, values):
-            peak = joint.max(axis=0)
-            density[rows] = peak + np.log(np.exp(joint - peak).sum(axis=0))
+        with np.errstate(invalid="ignore", over="ignore"):  # values that are not finite are refused below
+            for rows, _, joint in evaluate(self, values):
+                density[rows], _ = exponentiate(joint)
+        if not np.isfinite(density.sum()):
+            refuse_non_finite(values)
         return density
 
     def posteriors(self, frames: ArrayLike) -> Floats:
@@ -133,8 +134,8 @@ class Mixture:
         refuse_non_finite(values)
         shares = np.empty((len(values), self.components))
         for rows, _, joint in evaluate(self, values):
-            joint = np.exp(joint - joint.max(axis=0))
-            shares[rows] = (joint / joint.sum(axis=0)).T
+            _, normaliser = exponentiate(joint)
+            shares[rows] = (joint / normaliser).T
         return shares
 
     def sample(self, n: int, seed: int | np.random.Generator = 0) -> tuple[Floats, NDArray[np.intp]]:
@@ -172,6 +173,23 @@ def evaluate(mixture: Mixture, frames: Real) -> Iterator[tuple[slice, Real, Real
         ready.complete(design)
         ready.joint(design, joint)
         yield rows, design, joint
+
+
+def exponentiate(joint: Real) -> tuple[Real, Real]:
+    """Turn log weight + log density (k, n) into posteriors, up to a normaliser, in place.
+
+    Returns
+    -------
+    density : (n,)
+        log p(x).
+    normaliser : (n,)
+        What the posteriors of each frame now sum to.
+    """
+    peak = joint.max(axis=0)
+    joint -= peak
+    np.exp(joint, out=joint)
+    normaliser = joint.sum(axis=0)
+    return peak + np.log(normaliser), normaliser
 
 
 def stack(mixtures: Sequence[Mixture]) -> Mixture:
