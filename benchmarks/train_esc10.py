@@ -28,12 +28,14 @@ from gmmaudio.corpus.manifest import read_corpus
 from gmmaudio.features.context import Deltas
 from gmmaudio.features.frontend import FrontEnd
 from gmmaudio.features.mfcc import Mfcc
+from gmmaudio.features.vad import EnergyVad
 from gmmaudio.gmm.em import Em
 from gmmaudio.parallel import cores
 data, out = Path(sys.argv[1]), sys.argv[2]
 entries = [entry for entry in read_corpus(data / "manifest.csv") if entry.fold != "1"]
-front_end = FrontEnd(Mfcc(rate=22050, n_mfcc=20, n_mels=40), steps=(Deltas(order=2),))
-trained = train(entries, Training(front_end, components=16, em=Em(iterations=20, tolerance=float("-inf"))), cores())
+every_frame = EnergyVad(threshold=-1000.0)  # digital silence too, as in the other script
+front_end = FrontEnd(Mfcc(rate=22050, n_mfcc=20, n_mels=40), every_frame, (Deltas(order=2),))
+trained = train(entries, Training(front_end, components=16, em=Em(iterations=20, tolerance=-1e30)), cores())
 save(trained.classifier, out)
 print(sum(row.frames for row in trained.classes), "frames")
 """

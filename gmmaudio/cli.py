@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("gmmaudio")
 
+PARTS = ("fold", "split", "label")  # columns that cut a corpus but name nobody
 OK, INTERNAL, USAGE, SOME_FAILED, NONE_PROCESSED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 
@@ -156,7 +157,7 @@ def _training(verb: argparse.ArgumentParser) -> None:
 
 def _selection(verb: argparse.ArgumentParser, text: str) -> None:
     verb.add_argument("--fold", metavar="F", help=text)
-    verb.add_argument("--fold-by", default="fold", metavar="COLUMN", help="where folds stand; default: fold")
+    verb.add_argument("--fold-by", metavar="COLUMN", help="where folds stand; default: fold")
     verb.add_argument("--split", metavar="NAME", help="only the rows of this split")
     verb.add_argument("--allow-leaks", action="store_true", help="do not refuse what makes figures worthless")
 
@@ -201,17 +202,19 @@ def _prior(text: str) -> dict[str, float]:
 def _demo(options: argparse.Namespace) -> int:
     from gmmaudio.demo import run_demo
 
-    return run_demo(Path(options.folder), ["--jobs", str(_cores(options))], main)
+    flags = ["--jobs", str(_cores(options))] + ["-q"] * options.quiet + ["-v"] * options.verbose
+    return run_demo(Path(options.folder), flags, main)
 
 
 def _train(options: argparse.Namespace) -> int:
     from gmmaudio.classify.model_file import save
     from gmmaudio.classify.train import train
+    from gmmaudio.tensors import refuse_target
 
-    entries = _training_rows(options)
+    _refuse_half_a_fold(options)
     output = Path(options.output)
-    if not output.resolve().parent.is_dir():
-        raise DataError("no_such_folder", f"there is no folder {printable(output.resolve().parent)}")
+    refuse_target(output)
+    entries = _training_rows(options)
     trained = train(entries, _settings(options), _cores(options), _progress(options, "reading"))
     save(trained.classifier, output)
     print(training_table(trained))
@@ -253,10 +256,11 @@ def _evaluate(options: argparse.Namespace) -> int:
     from gmmaudio.corpus.selection import in_fold
     from gmmaudio.evaluate.heldout import evaluate
 
+    _refuse_half_a_fold(options)
     classifier = load(options.model)
     entries = in_split(read_corpus(Path(options.data), _root(options)), options.split)
     if options.fold is not None:
-        inside = in_fold(entries, options.fold_by, options.fold)
+        inside = in_fold(entries, options.fold_by or "fold", options.fold)
         entries = [entry for entry, kept in zip(entries, inside, strict=True) if kept]
     found = evaluate(classifier, entries, _cores(options), options.allow_leaks, _progress(options, "scoring"))
     return _print_figures(found, found, options)
@@ -276,7 +280,8 @@ def _crossval(options: argparse.Namespace) -> int:
         folds = [str(fold + 1) for fold in group_folds(labels, groups, options.folds, options.seed)]
     else:
         folds = column_folds(entries, options.fold_by)
-        if not any(entry.group for entry in entries):  # what is held out together is the group that there is
+        if options.fold_by not in PARTS and not any(entry.group for entry in entries):
+            log.info("no groups are known: the column %s, held out value by value, is taken for them", options.fold_by)
             entries = [replace(entry, group=fold) for entry, fold in zip(entries, folds, strict=True)]
     found = cross_validate(
         entries,
@@ -321,6 +326,11 @@ def _settings(options: argparse.Namespace) -> Training:
     return Training(preset(options.preset), options.components, options.seed)
 
 
+def _refuse_half_a_fold(options: argparse.Namespace) -> None:
+    if options.fold_by is not None and options.fold is None:
+        raise DataError("bad_flags", "--fold-by names a column; --fold must name the value to hold out")
+
+
 def _training_rows(options: argparse.Namespace) -> list[Entry]:
     """The rows to train on; refused where their groups also stand among the rows left out."""
     from gmmaudio.corpus.manifest import in_split, read_corpus
@@ -330,7 +340,7 @@ def _training_rows(options: argparse.Namespace) -> list[Entry]:
     entries = read_corpus(Path(options.data), _root(options))
     chosen = in_split(entries, options.split)
     if options.fold is not None:
-        inside = in_fold(chosen, options.fold_by, options.fold)
+        inside = in_fold(chosen, options.fold_by or "fold", options.fold)
         chosen = [entry for entry, held_out in zip(chosen, inside, strict=True) if not held_out]
     if not options.allow_leaks:
         kept = {id(entry) for entry in chosen}

@@ -43,7 +43,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     b'whole'
     """
     path = Path(path)
-    _refuse_target(path)
+    check_target(path)
     temporary = path.parent / f".gmmaudio-{os.getpid()}-{os.urandom(8).hex()}.tmp"
     try:
         _write_through(temporary, data)
@@ -78,7 +78,8 @@ def printable(path: str | os.PathLike[str]) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-def _refuse_target(path: Path) -> None:
+def check_target(path: Path) -> None:
+    """Raise ``no_such_folder`` or ``not_regular_file`` where a file cannot stand."""
     if not path.parent.is_dir():
         raise DataError(
             "no_such_folder",

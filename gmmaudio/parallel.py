@@ -7,12 +7,13 @@ held to one thread, so that the cut of a matrix product never depends on how man
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 
@@ -25,10 +26,41 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def one_blas_thread() -> AbstractContextManager[object]:
-    """Hold BLAS to one thread for the duration of a ``with`` block; the limit holds for the whole process."""
-    limits: AbstractContextManager[object] = threadpool_limits(limits=1, user_api="blas")
-    return limits
+class _Limit:
+    """The process-wide limit, set when the first holder comes and lifted when the last one goes."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.holders = 0
+        self.limits: Any = None
+
+    def hold(self) -> None:
+        with self.lock:
+            if self.holders == 0:
+                self.limits = threadpool_limits(limits=1, user_api="blas")
+            self.holders += 1
+
+    def release(self) -> None:
+        with self.lock:
+            self.holders -= 1
+            if self.holders == 0:
+                self.limits.restore_original_limits()
+
+
+_LIMIT = _Limit()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Hold BLAS to one thread for the duration of a ``with`` block.
+
+    The limit holds for the whole process; blocks on several threads may overlap, and the last to end lifts it.
+    """
+    _LIMIT.hold()
+    try:
+        yield
+    finally:
+        _LIMIT.release()
 
 
 def map_in_order(fn: Callable[[Task], Result], tasks: Iterable[Task], jobs: int = 1) -> Iterator[Result]:

@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors import numpy as safetensors_numpy
 
 from gmmaudio.errors import DataError, ModelError
-from gmmaudio.files import write_atomically
+from gmmaudio.files import check_target, printable, write_atomically
 
 KEY = "gmmaudio"
 MAX_BYTES = 1 << 30
@@ -104,13 +104,25 @@ def write_file(path: str | PathLike[str], data: bytes) -> None:
         ``cannot_write`` when the folder is full or not writable, ``no_such_folder``, ``not_regular_file``,
         ``would_overwrite`` where a file stands that gmmaudio has not written, such as the corpus itself.
     """
+    refuse_target(path)
     try:
-        if Path(path).is_file() and not _is_ours(Path(path)):
-            text = f"{path} is there already, and was not written by gmmaudio: it will not be replaced"
-            raise DataError("would_overwrite", text, "name another file, or remove that one")
         write_atomically(Path(path), data)
     except OSError as error:
         raise DataError("cannot_write", f"cannot write {path}: {error.strerror}") from error
+
+
+def refuse_target(path: str | PathLike[str]) -> None:
+    """Raise what ``write_file`` would, as far as can be told before there is anything to write.
+
+    Raises
+    ------
+    DataError
+        ``would_overwrite``, ``no_such_folder``, ``not_regular_file``.
+    """
+    check_target(Path(path))
+    if Path(path).is_file() and not _is_ours(Path(path)):
+        text = f"{printable(path)} is there already, and was not written by gmmaudio: it will not be replaced"
+        raise DataError("would_overwrite", text, "name another file, or remove that one")
 
 
 def _is_ours(path: Path) -> bool:
@@ -200,8 +212,9 @@ def _facts(data: bytes, name: str, version: int) -> Facts:
 
 
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    if len(set(names)) < len(names):
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise Broken(f"{repeated!r} stands twice in the header")
+    names: set[str] = set()
+    for name, _ in pairs:
+        if name in names:
+            raise Broken(f"{name!r} stands twice in the header")
+        names.add(name)
     return dict(pairs)

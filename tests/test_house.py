@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib
 import pkgutil
@@ -20,6 +21,38 @@ def test_each_room_imports_only_what_stands_below_it() -> None:
     command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as run; run()", "--no-cache"]
     done = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout
+
+
+# Where each outside library may be imported, beside the standard library and numpy.
+HOMES = {
+    "joblib": set(),
+    "librosa": set(),
+    "matplotlib": {"evaluate/plots.py"},
+    "safetensors": {"tensors.py"},
+    "scipy": {"measures/intervals.py"},
+    "sklearn": {"corpus/splits.py", "estimators/"},
+    "soundfile": {"corpus/decoder.py", "corpus/synth.py"},
+    "soxr": {"corpus/audio.py"},
+    "threadpoolctl": {"parallel.py"},
+    "tqdm": {"cli.py"},
+}
+
+
+def imported(file: Path) -> set[str]:
+    tree = ast.parse(file.read_text("utf-8"))
+    names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    names += [str(node.module) for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    return {name.split(".")[0] for name in names}
+
+
+def test_each_outside_library_has_its_room() -> None:
+    package = HERE / "gmmaudio"
+    files = sorted(package.rglob("*.py"))
+    assert len(files) > 30
+    for file in files:
+        where = file.relative_to(package).as_posix()
+        for library in imported(file) - set(sys.stdlib_module_names) - {"numpy", "gmmaudio"}:
+            assert any(where.startswith(home) for home in HOMES[library]), f"{where} imports {library}"
 
 
 def test_public_names_are_sorted_and_there() -> None:

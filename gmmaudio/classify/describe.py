@@ -11,13 +11,23 @@ from gmmaudio.features.frontend import PRESETS
 
 
 def describe(path: str) -> dict[str, Any]:
-    """Facts about a model (a file whose name ends in .safetensors) or a clip (any other).
+    """Facts about a model or a clip.
 
     Raises
     ------
     ModelError, ClipError
     """
-    return _model(path) if Path(path).suffix == ".safetensors" else _clip(path)
+    return _model(path) if _looks_like_a_model(Path(path)) else _clip(path)
+
+
+def _looks_like_a_model(path: Path) -> bool:
+    """By its name, or by its first bytes: the length of a header, and a brace."""
+    if path.suffix == ".safetensors":
+        return True
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return stream.read(9)[8:] == b"{"
 
 
 def _model(path: str) -> dict[str, Any]:

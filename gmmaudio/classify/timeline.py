@@ -33,7 +33,8 @@ def windows_of(seconds: float, window: float, hop: float) -> list[tuple[float, f
     """
     spans = [(0.0, min(window, seconds))]
     while (start := len(spans) * hop) < seconds and spans[-1][1] < seconds:
-        if seconds - max(start, spans[-1][1]) < window / 2 and seconds - start < window:
+        rest = seconds - spans[-1][1]
+        if start <= spans[-1][1] and rest < window / 2 and seconds - start < window:
             spans[-1] = (spans[-1][0], seconds)
         else:
             spans.append((start, min(start + window, seconds)))

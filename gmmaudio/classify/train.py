@@ -151,7 +151,8 @@ def fit_classes(examples: Sequence[Example], failures: Sequence[Failure], settin
         _facts(settings, members, fits),
     )
     reports = tuple(_report(label, members[label], failures, fit) for label, fit in zip(labels, fits, strict=True))
-    return Trained(classifier, reports, tuple(failures), tuple(contradictions(examples)))
+    warnings = [*contradictions(examples), *clip_warnings(examples)]
+    return Trained(classifier, reports, tuple(failures), tuple(warnings))
 
 
 def _fit(frames: NDArray[np.float32], components: int, seed: np.random.SeedSequence, em: Em) -> Fitting:
@@ -186,13 +187,22 @@ def _require_material(members: dict[str, list[Example]], failures: Sequence[Fail
 
 
 def group_hash(group: str) -> str:
-    """What the model file keeps of a group's name: enough to know it again, not enough to read it."""
+    """What the model file keeps of a group's name: enough to know it again when it is met."""
     return hashlib.sha256(group.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _hashes(digests: Sequence[str]) -> NDArray[np.uint8]:
     """Distinct hexadecimal digests (n, 32), sorted."""
     return np.frombuffer(bytes.fromhex("".join(sorted(set(digests)))), np.uint8).reshape(-1, 32)
+
+
+def clip_warnings(examples: Sequence[Example]) -> list[str]:
+    """What the reading of clips warned of, counted, with one example of each kind."""
+    kinds: dict[str, list[tuple[str, str]]] = {}
+    for example in examples:
+        for warning in example.warnings:
+            kinds.setdefault(warning.code, []).append((example.entry.name, warning.message))
+    return [f"{len(found)} clips {code}: {found[0][0]}: {found[0][1]}" for code, found in sorted(kinds.items())]
 
 
 def contradictions(examples: Sequence[Example]) -> list[str]:

@@ -111,7 +111,7 @@ def visible(folder: Path) -> list[Path]:
         ``unreadable_folder``.
     """
     try:
-        kept = (path for path in folder.iterdir() if not path.name.startswith((".", "__")))
+        kept = (path for path in folder.iterdir() if not path.name.startswith(".") and path.name != "__pycache__")
         return sorted(kept, key=lambda path: path.name)
     except OSError as error:
         raise _unreadable(folder, error) from error

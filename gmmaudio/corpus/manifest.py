@@ -41,7 +41,8 @@ class Entry:
     label : str
         What it is an example of.
     group : str or None
-        Speaker, artist or source recording: what must not stand in both training and test.
+        Speaker, artist or source recording: what must not stand in both training and test. A segment without one
+        has its file's name.
     split, fold : str or None
         The part of a fixed division that it belongs to.
     start, end : float or None
@@ -272,16 +273,18 @@ def _entry(table: Path, line: int, row: dict[str, str], bounds: Fence) -> Entry:
     start, end = (_seconds(table, line, name, columns.get(name, "")) for name in ("start", "end"))
     if end is not None and (start or 0.0) >= end:
         raise bad_line(table, line, f"the segment from {start or 0:g} to {end:g} s is empty")
+    name = row["path"].replace(os.sep, "/")
     return Entry(
         bounds.admit(table, line, row["path"]),
         columns["label"],
-        columns.get("group") or None,
+        # Segments of one recording belong together, unless the manifest says more.
+        columns.get("group") or (name if start is not None or end is not None else None),
         columns.get("split") or None,
         columns.get("fold") or None,
         start,
         end,
         columns,
-        row["path"].replace(os.sep, "/"),
+        name,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from gmmaudio.classify.classifier import Classifier
 from gmmaudio.classify.examples import Example, Failure, Progress, read_examples
-from gmmaudio.classify.train import Training, fit_classes, group_hash
+from gmmaudio.classify.train import Training, clip_warnings, fit_classes, group_hash
 from gmmaudio.corpus.manifest import Entry, require_classes
 from gmmaudio.corpus.selection import straddling_groups
 from gmmaudio.errors import DataError
@@ -71,28 +71,37 @@ def evaluate(
         ``leakage``, ``no_decisions``.
     """
     examples, failures = read_examples(entries, classifier.front_end, jobs, progress)
-    leaks = leaks_of(classifier, examples)
-    if leaks and not allow_leaks:
-        hint = "evaluate on other clips, or pass --allow-leaks for figures that prove nothing"
-        raise DataError("leakage", "; ".join(leaks), hint)
-    warnings = [f"LEAKED, so these figures say nothing about new clips: {leak}" for leak in leaks]
+    copies = copies_of(classifier, examples)
+    if copies and not allow_leaks:
+        text = f"the model was trained on {len(copies)} of the {len(examples)} clips, such as {printable(copies[0])}"
+        raise DataError(
+            "leakage", text, "evaluate on other clips, or pass --allow-leaks for figures that prove nothing"
+        )
+    warnings = [*_leaks(classifier, examples, copies), *clip_warnings(examples)]
     return Evaluation(_predict(classifier, examples, jobs), classifier.labels, _records(failures), warnings)
 
 
-def leaks_of(classifier: Classifier, examples: Sequence[Example]) -> list[str]:
-    """Clips, and groups, that the classifier was trained on, in words."""
-    clips = {bytes(row).hex() for row in classifier.clip_hashes}
-    groups = {bytes(row).hex() for row in classifier.group_hashes}
-    copies = [e for e in examples if e.sample_hash in clips]
-    kin = [e for e in examples if e.entry.group is not None and group_hash(e.entry.group) in groups]
+def copies_of(classifier: Classifier, examples: Sequence[Example]) -> list[str]:
+    """Names of the clips whose very samples the classifier was trained on."""
+    known = {bytes(row).hex() for row in classifier.clip_hashes}
+    return [example.entry.name for example in examples if example.sample_hash in known]
+
+
+def _leaks(classifier: Classifier, examples: Sequence[Example], copies: Sequence[str]) -> list[str]:
+    """Clips and groups that the classifier was trained on, in words.
+
+    Groups are known by their names' hashes only, and two corpora may both have a speaker "1": so a group alone
+    makes a warning, not a refusal.
+    """
     found = []
     if copies:
-        name = printable(copies[0].entry.name)
-        found.append(f"the model was trained on {len(copies)} of the {len(examples)} clips, such as {name}")
+        found.append(f"LEAKED: the model was trained on {len(copies)} of these clips; the figures prove nothing")
+    groups = {bytes(row).hex() for row in classifier.group_hashes}
+    kin = [e for e in examples if e.entry.group is not None and group_hash(e.entry.group) in groups]
     if kin:
-        name = printable(str(kin[0].entry.group))
         found.append(
-            f"the model was trained on the groups of {len(kin)} of the {len(examples)} clips, such as {name!r}"
+            f"LEAKED? the model was trained on groups of the same name as those of {len(kin)} of these clips, such as"
+            f" {printable(str(kin[0].entry.group))!r}; if they are the same, the figures say nothing about new ones"
         )
     return found
 
@@ -145,9 +154,21 @@ def cross_validate(
             log.info("fold %s: %d clips, accuracy %.3f", name, len(found), accuracies[name])
     ordered = [predictions[id(example.entry)] for example in examples]
     labels = sorted({entry.label for entry in entries})
-    torn = straddling_groups([entry.group for entry in entries], folds)
-    warnings = [f"LEAKED: {len(torn)} groups stand in several folds, such as {next(iter(torn))!r}"] if torn else []
+    warnings = [*_fold_warnings(entries, folds), *clip_warnings(examples)]
     return CrossValidation(Evaluation(ordered, labels, _records(failures), warnings), accuracies)
+
+
+def _fold_warnings(entries: Sequence[Entry], folds: Sequence[str]) -> list[str]:
+    found = []
+    torn = straddling_groups([entry.group for entry in entries], folds)
+    if torn:
+        found.append(f"LEAKED: {len(torn)} groups stand in several folds, such as {printable(next(iter(torn)))!r}")
+    for label in sorted({entry.label for entry in entries}):
+        where = {fold for entry, fold in zip(entries, folds, strict=True) if entry.label == label}
+        if len(where) == 1:
+            text = f"all clips of {printable(label)!r} are in fold {where.pop()!r}: when they were tested"
+            found.append(f"{text}, training had none")
+    return found
 
 
 def refuse_straddling(groups: Sequence[str | None], sides: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from gmmaudio.features.vad import EnergyVad
 
 Step = Deltas | ShiftedDeltas | Normalise
 MAX_DIMENSION = 4096
+MAX_STEPS = 16
 STEPS: dict[str, type[Step]] = {"deltas": Deltas, "shifted_deltas": ShiftedDeltas, "normalise": Normalise}
 
 
@@ -49,6 +51,8 @@ class FrontEnd:
     steps: tuple[Step, ...] = ()
 
     def __post_init__(self) -> None:
+        if len(self.steps) > MAX_STEPS:
+            raise DataError("bad_setting", f"{len(self.steps)} steps; at most {MAX_STEPS}")
         if not 1 <= self.dimension <= MAX_DIMENSION:
             raise DataError("bad_setting", f"{self.dimension} values per frame; at most {MAX_DIMENSION}")
 
@@ -139,7 +143,7 @@ def _step(values: object) -> Step:
     if not isinstance(values, Mapping):
         raise DataError("bad_setting", f"a step must be a table with a type, got {values!r}")
     name = values.get("type")
-    if name not in STEPS:
+    if not isinstance(name, str) or name not in STEPS:
         raise DataError("bad_setting", f"a step of type {name!r}, known are {', '.join(STEPS)}")
     step: Step = _value(STEPS[name], {key: value for key, value in values.items() if key != "type"}, str(name))
     return step
@@ -156,7 +160,7 @@ def _value(cls: type[Any], values: object, where: str) -> Any:
         kind = type(defaults[key])
         if kind is float and type(value) is int:
             value = float(value)
-        if type(value) is not kind:
+        if type(value) is not kind or (kind is float and not isfinite(value)):
             raise DataError("bad_setting", f"{where}.{key} must be {kind.__name__}, got {value!r}")
         checked[key] = value
     return cls(**checked)

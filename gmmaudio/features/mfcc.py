@@ -31,7 +31,7 @@ Real = NDArray[np.float32]
 BLOCK = 128  # frames per block
 LOG_FLOOR = float(np.finfo(np.float32).eps)  # Kaldi's floor of a mel energy
 MIN_RATE, MAX_RATE = 4000, 384_000
-MAX_WINDOW = 1.0  # seconds
+MIN_HOP, MAX_WINDOW = 0.001, 1.0  # seconds
 MAX_MELS = 512
 INT16 = 32768.0  # Kaldi's definition is on the scale of 16-bit integers
 
@@ -78,8 +78,8 @@ class Mfcc:
     def __post_init__(self) -> None:
         if not MIN_RATE <= self.rate <= MAX_RATE:
             raise DataError("bad_setting", f"a rate of {self.rate} Hz; allowed are {MIN_RATE} to {MAX_RATE}")
-        if not (0 < self.hop <= MAX_WINDOW and self.hop_samples >= 1):
-            raise DataError("bad_setting", f"a hop of {self.hop} s; from one sample to {MAX_WINDOW} s")
+        if not MIN_HOP <= self.hop <= MAX_WINDOW:
+            raise DataError("bad_setting", f"a hop of {self.hop} s; {MIN_HOP} to {MAX_WINDOW} s are allowed")
         if not (0 < self.window <= MAX_WINDOW and self.window_samples >= 2):
             raise DataError("bad_setting", f"a window of {self.window} s; from two samples to {MAX_WINDOW} s")
         if not 1 <= self.n_mfcc <= self.n_mels <= MAX_MELS:
@@ -93,6 +93,8 @@ class Mfcc:
                 f"mel filters from {self.low} to {self.top} Hz at a rate of {self.rate} Hz",
                 f"0 <= low < high <= {self.rate / 2}",
             )
+        if not (-1 <= self.preemphasis <= 1 and 0 <= self.lifter <= 1000):
+            raise DataError("bad_setting", f"preemphasis {self.preemphasis}, lifter {self.lifter}; -1 to 1, 0 to 1000")
         if self.shape not in WINDOWS:
             raise DataError("bad_setting", f"window shape {self.shape!r}, allowed are {', '.join(sorted(WINDOWS))}")
 
