@@ -25,7 +25,7 @@ def test_each_room_imports_only_what_stands_below_it() -> None:
 
 # Where each outside library may be imported, beside the standard library and numpy.
 HOMES = {
-    "joblib": set(),
+    "joblib": {"estimators/"},
     "librosa": set(),
     "matplotlib": {"evaluate/plots.py"},
     "safetensors": {"tensors.py"},
