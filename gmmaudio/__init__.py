@@ -12,6 +12,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AudioClassifier": "estimators",
     "Classifier": "classify.classifier",
     "Decision": "classify.classifier",
     "Entry": "corpus.manifest",

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmaudio.corpus.audio import ClipWarning, read_clip, sample_hash
+from gmmaudio.corpus.audio import Clip, ClipWarning, read_clip, sample_hash
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.errors import ClipError, NothingLeft
 from gmmaudio.features.frontend import FrontEnd
@@ -91,7 +91,11 @@ def read_examples(
 
 def read_example(entry: Entry, front_end: FrontEnd) -> Example:
     """One example, or the ClipError that says why not."""
-    clip = read_clip(entry.path, front_end.rate, entry.start, entry.end)
+    return example_of(entry, read_clip(entry.path, front_end.rate, entry.start, entry.end), front_end)
+
+
+def example_of(entry: Entry, clip: Clip, front_end: FrontEnd) -> Example:
+    """The example that an entry's clip, at the front end's rate, makes."""
     frames = front_end(clip)
     chosen = frames.selected()
     seconds = len(clip.samples) / clip.rate

@@ -38,6 +38,8 @@ Floats = NDArray[np.float64]
 Real = NDArray[np.floating]
 Indices = NDArray[np.intp]
 
+SHOWN_PER_COMPONENT = 20  # frames that a start asks for among those that show most: enough for a cluster's shape
+
 
 def accumulate_missing(mixture: Mixture, frames: ArrayLike, weights: ArrayLike | None = None) -> Statistics:
     """The E-step for frames with gaps: ``accumulate`` where NaN is a missing value.
@@ -63,7 +65,6 @@ def accumulate_missing(mixture: Mixture, frames: ArrayLike, weights: ArrayLike |
 
     Examples
     --------
-    >>> import numpy as np
     >>> one = Mixture(np.ones(1), np.zeros((1, 2)), Full(np.array([[[1.0, 0.5], [0.5, 1.0]]])))
     >>> s = accumulate_missing(one, np.array([[2.0, np.nan]]))
 
@@ -87,7 +88,6 @@ def log_density_missing(mixture: Mixture, frames: ArrayLike) -> Floats:
 
     Examples
     --------
-    >>> import numpy as np
     >>> one = Mixture(np.ones(1), np.zeros((1, 2)), Diagonal(np.full((1, 2), 1 / (2 * np.pi))))
     >>> log_density_missing(one, [[0.0, np.nan], [np.nan, np.nan]]).round(12) + 0.0
     array([0., 0.])
@@ -110,7 +110,6 @@ def posteriors_missing(mixture: Mixture, frames: ArrayLike) -> Floats:
 
     Examples
     --------
-    >>> import numpy as np
     >>> two = Mixture(np.array([0.25, 0.75]), np.array([[0.0, 9.0], [0.0, -9.0]]), Diagonal(np.ones((2, 2))))
     >>> posteriors_missing(two, [[1.0, np.nan]]).round(12)
     array([[0.25, 0.75]])
@@ -124,19 +123,11 @@ def posteriors_missing(mixture: Mixture, frames: ArrayLike) -> Floats:
 
 
 def impute(mixture: Mixture, frames: ArrayLike) -> Real:
-    """Frames with each gap filled by its expectation given the values that the frame shows.
+    """Frames (n, d) with each gap filled by its expectation given the values that the frame shows.
 
     That is the guess of least mean squared error: each component's regression on the values shown, weighted by
-    the component's posterior. With a diagonal or spherical covariance a component's guess is its mean.
-
-    Parameters
-    ----------
-    mixture : Mixture
-    frames : (n, d)
-
-    Returns
-    -------
-    (n, d), of the frames' own precision; the values shown are untouched
+    the component's posterior. With a diagonal or spherical covariance a component's guess is its mean. The values
+    shown are untouched, and the precision is the frames' own.
 
     Raises
     ------
@@ -145,7 +136,6 @@ def impute(mixture: Mixture, frames: ArrayLike) -> Real:
 
     Examples
     --------
-    >>> import numpy as np
     >>> one = Mixture(np.ones(1), np.zeros((1, 2)), Full(np.array([[[1.0, 0.5], [0.5, 1.0]]])))
     >>> impute(one, [[2.0, np.nan]])
     array([[2., 1.]])
@@ -173,9 +163,17 @@ def start_missing(
     regulariser: Regulariser | None = None,
     kind: str = "diag",
 ) -> Mixture:
-    """``k_means_start`` for a sample (n, d) with gaps, each filled with the mean of what its column shows.
+    """``k_means_start`` for a sample with gaps: two starts, of which the one that makes the sample likelier is kept.
 
-    Its parameters are those of ``k_means_start``. EM then takes the filling back: it starts from the mixture alone.
+    One start looks only at the frames that show most, ties included. The other looks at all: gaps hold the mean of
+    their column for a first start, and what that expects of them for a second. Without gaps it is ``k_means_start``.
+
+    Parameters
+    ----------
+    sample : (n, d)
+        NaN where a value is missing.
+    components, seed, passes, regulariser, kind
+        As in ``k_means_start``.
 
     Raises
     ------
@@ -184,11 +182,21 @@ def start_missing(
 
     Examples
     --------
-    >>> import numpy as np
     >>> start_missing(np.array([[0.0], [np.nan], [4.0]]), 1, np.random.default_rng(0)).means
     array([[2.]])
     """
-    return k_means_start(mean_filled(sample), components, seed, passes, regulariser, kind)
+
+    def start(frames: Real, kind: str) -> Mixture:
+        return k_means_start(frames, components, seed, passes, regulariser, kind)
+
+    gaps = np.isnan(sample).sum(axis=1)
+    if not gaps.any():
+        return start(sample, kind)
+    filled = mean_filled(sample)
+    second = start(impute(start(filled, "diag"), sample), kind)
+    enough = min(SHOWN_PER_COMPONENT * components, len(sample))
+    fullest = start(filled[gaps <= np.sort(gaps)[enough - 1]], kind)
+    return max(second, fullest, key=lambda mixture: float(log_density_missing(mixture, sample).mean()))
 
 
 def mean_filled(sample: Real) -> Real:

@@ -36,6 +36,7 @@ from gmmaudio.gmm.mixture import Mixture
 from gmmaudio.gmm.shards import cut
 
 Floats = NDArray[np.float64]
+Table = dict[tuple[str, float, str], Floats]
 Remove = Callable[[Floats, float, np.random.Generator], Floats]
 
 BANDS = ("250 Hz", "500 Hz", "1 kHz", "2 kHz", "4 kHz", "8 kHz")
@@ -45,6 +46,7 @@ LOUDNESS = np.array([5.0, 4.0, 2.5])  # dB, of each kind of sound: all bands ali
 BRIGHTNESS = np.array([4.0, 4.0, 2.5])  # dB at the outer bands: one end up, the other down
 OWN = 2.0  # dB: how far each band strays for itself
 SETTINGS = Em(iterations=200, tolerance=1e-4)
+NOTHING = ("nothing", 0.0, "")
 WAYS = ("drop rows", "fill with means", "integrate out")
 COLOURS = {"drop rows": "#7a7a7a", "fill with means": "#c65d00", "integrate out": "#1f5a9c"}
 
@@ -102,33 +104,42 @@ def error_of_means(mixture: Mixture) -> float:
     return float(np.sqrt(((mixture.means[nearest] - MEANS) ** 2).mean()))
 
 
-def compare(n: int, draws: int, test: Floats, seed: int) -> dict[tuple[str, float, str], Floats]:
-    """Loss, error of the means and rows used, by case, share and way; the mean over new draws."""
+def compare(n: int, draws: int, test: Floats, seed: int) -> Table:
+    """Rows used, loss and error of the means, by case, share and way; the mean over new draws."""
     found: dict[tuple[str, float, str], list[tuple[float, float, float]]] = {}
     for draw in range(draws):
         whole, _ = truth().sample(n, np.random.default_rng([seed, draw]))
+        left = {NOTHING: whole}
         for case, (remove, shares) in CASES.items():
-            for share in (0.0, *shares):
+            for share in shares:
                 frames = remove(whole, share, np.random.default_rng([seed, draw, 1]))
-                for way in WAYS if share else WAYS[:1]:
-                    left = left_by(way, frames)
-                    mixture = fit(left, draw)
-                    outcome = (loss(mixture, test), error_of_means(mixture), float(len(left)))
-                    found.setdefault((case, share, way), []).append(outcome)
+                left |= {(case, share, way): left_by(way, frames) for way in WAYS}
+        for key, frames in left.items():
+            mixture = fit(frames, draw)
+            found.setdefault(key, []).append((float(len(frames)), loss(mixture, test), error_of_means(mixture)))
     return {key: np.mean(outcomes, axis=0) for key, outcomes in found.items()}
+
+
+def expected(n: int) -> tuple[float, float]:
+    """What loss and error of the means should be with nothing missing, for large n.
+
+    The loss is parameters / 2n (Akaike 1973); a mean of n w frames of variance v has standard error sqrt(v / n w).
+    """
+    variances = np.einsum("kii->ki", truth().covariance.array)
+    return truth().parameters / (2 * n), float(np.sqrt((variances / (n * WEIGHTS[:, None])).mean()))
 
 
 def imputers(train: Floats, seed: int) -> dict[str, Callable[[Floats], Floats]]:
     """Ways to fill gaps in new frames, learnt from frames with gaps; the last one knows the truth."""
-    chained = IterativeImputer(max_iter=50, random_state=seed).fit(train)
+    chained = IterativeImputer(max_iter=100, tol=1e-2, random_state=seed).fit(train)
     neighbours = KNNImputer(n_neighbors=5).fit(train)
     fits = {way: fit(left_by(way, train), seed) for way in WAYS}
     means = np.nanmean(train, axis=0)
     return {
         "column mean": lambda frames: np.where(np.isnan(frames), means, frames),
+        "scikit-learn, 5 neighbours": neighbours.transform,
         "mixture, filled with means": lambda frames: impute(fits["fill with means"], frames),
         "scikit-learn, linear regressions": chained.transform,
-        "scikit-learn, 5 neighbours": neighbours.transform,
         "mixture, rows dropped": lambda frames: impute(fits["drop rows"], frames),
         "mixture, integrated out": lambda frames: impute(fits["integrate out"], frames),
         "the mixture that made them": lambda frames: impute(truth(), frames),
@@ -173,45 +184,48 @@ def draw_ellipses(axes: Axes, mixture: Mixture, columns: list[int], colour: str,
 def draw_cloud(axes: Axes, way: str, frames: Floats, seed: int) -> None:
     """1 kHz against 8 kHz, where half of the rows lack the latter, and the mixture that comes out."""
     columns = [2, 5]
-    shown = ~np.isnan(frames[:, 5])
-    filled = left_by(way, frames)[:, columns]
-    axes.scatter(*filled[shown].T, s=4, color="#c9c9c9", linewidths=0)
-    axes.scatter(*filled[~shown].T, s=4, color="#eab183", linewidths=0)
+    left = left_by(way, frames)
+    known = ~np.isnan(frames[:, 5])
+    axes.scatter(*left[known][:, columns].T, s=4, color="#c2c2c2", linewidths=0)
+    stripe = 11.5 if way == "integrate out" else left[~known][0, 5]
+    axes.scatter(left[~known, 2], np.full((~known).sum(), stripe), s=22, marker="|", color="#e39a60", linewidths=0.8)
+    note = "8 kHz missing" if way == "integrate out" else "filled in"
+    axes.text(71.5, stripe + 1, note, ha="right", fontsize=8.5, color="#b35a00")
     draw_ellipses(axes, truth(), columns, "#222222", True, "made the frames")
-    draw_ellipses(axes, fit(left_by(way, frames), seed), columns, COLOURS[way], False, "found")
+    draw_ellipses(axes, fit(left, seed), columns, COLOURS[way], False, "found")
     axes.set_title(f"half the rows lack 8 kHz: {way}", fontsize=10)
-    axes.set(xlabel="level at 1 kHz (dB)", xlim=(15, 73), ylim=(10, 70))
+    axes.set(xlabel="level at 1 kHz (dB)", xlim=(15, 73), ylim=(9, 70))
     axes.legend(fontsize=8.5, loc="upper right", frameon=False)
 
 
-def draw_losses(axes: Axes, found: dict[tuple[str, float, str], Floats]) -> None:
+def draw_losses(axes: Axes, found: Table) -> None:
     """Loss against the share of values missing at random, a line a way."""
     case = next(iter(CASES))
     shares = CASES[case][1]
-    nothing = found[case, 0.0, WAYS[0]][0]
-    for way in WAYS:
-        values = [nothing, *(found[case, share, way][0] for share in shares)]
-        axes.plot([0, *(100 * s for s in shares)], values, "o-", color=COLOURS[way], ms=4, label=way)
-    axes.set(yscale="log", xlabel="values missing at random (%)", ylabel="loss on whole new frames\n(nats per frame)")
-    axes.set_title("how well whole frames are described", fontsize=10)
-    axes.legend(fontsize=8.5, frameon=False)
+    for way, (x, y) in zip(WAYS, ((23, 0.12), (19, 3.7), (23, 0.052)), strict=True):
+        values = [found[NOTHING][1], *(found[case, share, way][1] for share in shares)]
+        axes.plot([0, *(100 * s for s in shares)], values, "o-", color=COLOURS[way], ms=4)
+        axes.text(x, y, way, color=COLOURS[way], fontsize=9.5)
+    axes.set(yscale="log", ylim=(0.03, 8), xlabel="values missing at random (%)", ylabel="loss (nats per frame)")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_title("how much worse whole new frames are described", fontsize=10)
     axes.grid(alpha=0.3)
 
 
 def draw_filling(axes: Axes, errors: dict[str, float]) -> None:
-    """A bar for each way to fill gaps."""
+    """A bar for each way to fill gaps, its name inside or beside it."""
     names = list(errors)[::-1]
     ours = "mixture, integrated out"
-    bars = axes.barh(names, [errors[n] for n in names], color=["#1f5a9c" if n == ours else "#b9c4d0" for n in names])
-    axes.bar_label(bars, fmt="%.1f", padding=3, fontsize=8.5)
-    axes.tick_params(axis="y", labelsize=8.5, length=0)
-    axes.set(xlabel="error of the values filled in (dB, root mean square)", xlim=(0, 1.15 * max(errors.values())))
-    axes.set_title("filling 20 % missing at random", fontsize=10)
+    axes.barh(names, [errors[n] for n in names], color=[COLOURS[WAYS[2]] if n == ours else "#c3ccd6" for n in names])
+    for row, name in enumerate(names):
+        inside = errors[name] > 10
+        x = 0.3 if inside else errors[name] + 0.2
+        axes.text(x, row, f"{errors[name]:.2f}  {name}", va="center", fontsize=9)
+    axes.set(yticks=[], xlim=(0, 14), xlabel="root mean square error of the values filled in (dB)")
+    axes.set_title("filling 20 % missing at random in new frames", fontsize=10)
 
 
-def picture(
-    frames: Floats, found: dict[tuple[str, float, str], Floats], errors: dict[str, float], seed: int, path: Path
-) -> None:
+def picture(frames: Floats, found: Table, errors: dict[str, float], seed: int, path: Path) -> None:
     """Two clouds above, two charts below."""
     figure = Figure(figsize=(9, 7), layout="constrained")
     FigureCanvasAgg(figure)
@@ -239,9 +253,11 @@ def main(arguments: list[str] | None = None) -> int:
     found = compare(n, draws, test, chosen.seed)
     print(f"\n{n} frames to learn from, mean of {draws} draws, seed {chosen.seed}")
     print("missing                     way               rows used   loss (nats)   means off (dB)")
-    for (case, share, way), (nats, off, rows) in found.items():
-        missing = f"{share:4.0%} {case}" if share else "nothing"
-        print(f"{missing:27} {way if share else '':16} {rows:10.0f} {nats:13.3f} {off:16.2f}")
+    for (case, share, way), (rows, nats, off) in found.items():
+        missing = f"{100 * share:.0f} % {case}" if share else case
+        print(f"{missing:27} {way:16} {rows:10.0f} {nats:13.3f} {off:16.2f}")
+    nats, off = expected(n)
+    print(f"{'nothing, by theory':27} {'':16} {n:10} {nats:13.3f} {off:16.2f}")
 
     print("\nerror of the values filled in, dB        " + "".join(f"{case:>24}" for case in CASES))
     filling = [errors_of_filling(n, test, CASES[c][0], s, chosen.seed) for c, s in zip(CASES, (0.2, 0.5), strict=True)]

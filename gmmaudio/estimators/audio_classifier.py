@@ -1,0 +1,159 @@
+"""AudioClassifier: clips and labels in scikit-learn's manner, the training run and the model file behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from joblib import effective_n_jobs
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from gmmaudio.classify.classifier import Classifier, Decision, Source
+from gmmaudio.classify.examples import Example, Failure, example_of, read_example
+from gmmaudio.classify.model_file import save
+from gmmaudio.classify.train import AUTO, Trained, Training, fit_classes
+from gmmaudio.corpus.audio import clip_from_array
+from gmmaudio.corpus.manifest import Entry, require_classes
+from gmmaudio.errors import ClipError, DataError
+from gmmaudio.features.frontend import FrontEnd, preset
+from gmmaudio.parallel import map_in_order, one_blas_thread
+
+
+class AudioClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A classifier of whole clips, one mixture per label.
+
+    Parameters
+    ----------
+    preset : str, default "general"
+        The front end: "general", "speech", "language", "genre", or a TOML file.
+    method : "ml", default "ml"
+        Maximum likelihood.
+    components : "auto" or int, default "auto"
+        Components per label; "auto" goes by the amount of audio.
+    random_state : int, default 0
+    n_jobs : int, optional
+        Threads, as in joblib; the result has the same bits for any number.
+
+    Attributes
+    ----------
+    classes_ : (n_labels,) array of str
+    classifier_ : Classifier
+        What was trained; ``gmmaudio.load`` gives the same from a saved file.
+    report_ : Trained
+        What went into it, label by label; clips that failed are in ``report_.failures``.
+
+    Examples
+    --------
+    >>> t = np.arange(16000) / 16000
+    >>> low, high = (np.sin(2 * np.pi * f * t) + 0.01 * np.sin(np.arange(16000) ** 2) for f in (300, 3000))
+    >>> model = AudioClassifier(components=1).fit([(low, 16000), (high, 16000)], ["low", "high"])
+    >>> model.predict([(high[:8000], 16000)])
+    array(['high'], dtype='<U4')
+    """
+
+    def __init__(
+        self,
+        preset: str = "general",
+        method: str = "ml",
+        components: str | int = "auto",
+        random_state: int = 0,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.preset = preset
+        self.method = method
+        self.components = components
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(
+        self, clips: Sequence[Source], labels: Sequence[str], groups: Sequence[str | None] | None = None
+    ) -> AudioClassifier:
+        """Train on clips.
+
+        Parameters
+        ----------
+        clips : sequence of path or (samples, rate)
+            Clips that cannot be used are left out, and are in ``report_.failures``.
+        labels : sequence of str
+        groups : sequence of str or None, optional
+            Speaker, artist or recording of each clip; kept, as a hash, so that evaluation can warn.
+
+        Raises
+        ------
+        DataError
+            ``bad_setting``, ``one_class``, ``empty_class``, ``too_few_frames``, ``bad_shape``.
+        """
+        if self.method != "ml":
+            raise DataError("bad_setting", f"method {self.method!r}, allowed is 'ml'")
+        if self.components != "auto" and not isinstance(self.components, (int, np.integer)):
+            raise DataError("bad_setting", f"components {self.components!r}, allowed are 'auto' and whole numbers")
+        components = AUTO if self.components == "auto" else int(self.components)
+        settings = Training(preset(self.preset), components, self.random_state)
+        groups = [None] * len(clips) if groups is None else groups
+        if not len(clips) == len(labels) == len(groups):
+            text = f"{len(clips)} clips, {len(labels)} labels and {len(groups)} groups; one of each per clip is needed"
+            raise DataError("bad_shape", text)
+        entries = [Entry(_name(c, i), str(y), g) for i, (c, y, g) in enumerate(zip(clips, labels, groups, strict=True))]
+        require_classes(entries)
+        examples, failures = self._read(clips, entries, settings.front_end)
+        self.report_: Trained = fit_classes(examples, failures, settings, effective_n_jobs(self.n_jobs))
+        self.classifier_: Classifier = self.report_.classifier
+        self.classes_: NDArray[Any] = np.array(self.classifier_.labels)
+        return self
+
+    def predict(self, clips: Sequence[Source]) -> NDArray[Any]:
+        """The label of each clip (n,).
+
+        Raises
+        ------
+        ClipError
+            A clip cannot be used; score them one by one with ``classifier_.score_all`` to have the others.
+        """
+        return np.asarray(self.classes_[self.predict_proba(clips).argmax(axis=1)])
+
+    def predict_proba(self, clips: Sequence[Source]) -> NDArray[np.float64]:
+        """Posteriors (n, n_labels), far too sure of themselves until a classifier is calibrated."""
+        decisions = self._decide(clips)
+        return np.array([[d.posteriors[str(label)] for label in self.classes_] for d in decisions])
+
+    def score(self, clips: Sequence[Source], labels: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """The accuracy on clips and their true labels."""
+        return float(super().score(clips, labels, sample_weight))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the classifier to a model file, for ``gmmaudio.load`` and the command line."""
+        check_is_fitted(self)
+        save(self.classifier_, path)
+
+    def _read(
+        self, clips: Sequence[Source], entries: Sequence[Entry], front_end: FrontEnd
+    ) -> tuple[list[Example], list[Failure]]:
+        def one(task: tuple[Source, Entry]) -> Example | Failure:
+            source, entry = task
+            try:
+                if isinstance(source, tuple):
+                    return example_of(entry, clip_from_array(*source, front_end.rate), front_end)
+                return read_example(entry, front_end)
+            except ClipError as error:
+                return Failure(entry, error)
+
+        with one_blas_thread():
+            tasks = zip(clips, entries, strict=True)
+            found = list(map_in_order(one, tasks, effective_n_jobs(self.n_jobs)))
+        return [f for f in found if isinstance(f, Example)], [f for f in found if isinstance(f, Failure)]
+
+    def _decide(self, clips: Sequence[Source]) -> Iterator[Decision]:
+        check_is_fitted(self)
+        for found in self.classifier_.score_all(clips, jobs=effective_n_jobs(self.n_jobs)):
+            if isinstance(found, ClipError):
+                raise found
+            yield found
+
+
+def _name(source: Source, index: int) -> Path:
+    return Path(f"clip {index}") if isinstance(source, tuple) else Path(source)
