@@ -62,7 +62,7 @@ class MixtureScorer:
         refuse_non_finite(values)
         totals = np.zeros(len(self.mixtures))
         for _, _, joint in evaluate(self.stacked, values):
-            for label, block in enumerate(np.split(joint, self.ends[:-1])):
+            for label, block in enumerate(np.split(joint, self.ends[:-1], axis=1)):
                 density, _ = exponentiate(block)
                 totals[label] += density.sum(dtype=np.float64)
         return np.asarray(totals / len(values) + np.log(len(self.mixtures)))

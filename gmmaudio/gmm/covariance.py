@@ -86,23 +86,25 @@ class Evaluation:
     width : int
         Columns of the design; the first d are the centred frames.
     complete : callable
-        Fills the columns of the design (n, width) after the first d; padding is zero.
+        Fills the columns of the design (n, width) after the first d; padding is zero. Its second argument are
+        the centred frames (n, d) again, in one piece, which it may overwrite.
     joint : callable
-        Writes log weight + log density (k, n) of a design (n, width) into its second argument.
+        Writes log weight + log density (n, k) of a design (n, width) into its second argument.
     """
 
     width: int
-    complete: Callable[[Real], None]
+    complete: Callable[[Real, Real], None]
     joint: Callable[[Real, Real], None]
 
 
-def product(coefficients: Real, complete: Callable[[Real], None]) -> Evaluation:
-    """The evaluation that is one matrix product: coefficients (k, width) times the design."""
+def product(coefficients: Real, complete: Callable[[Real, Real], None]) -> Evaluation:
+    """The evaluation that is one matrix product: the design times the coefficients (k, width)."""
+    across = np.ascontiguousarray(coefficients.T)
 
     def joint(design: Real, out: Real) -> None:
-        np.matmul(coefficients, design.T, out=out)
+        np.matmul(design, across, out=out)
 
-    return Evaluation(coefficients.shape[1], complete, joint)
+    return Evaluation(len(across), complete, joint)
 
 
 def padded(width: int) -> int:
@@ -140,8 +142,9 @@ class Diagonal:
         rows[:, :d], rows[:, d : 2 * d] = means * precisions, -precisions / 2
         rows[:, 2 * d] = log_weights(weights) - constant / 2
 
-        def complete(design: Real) -> None:
-            np.multiply(design[:, :d], design[:, :d], out=design[:, d : 2 * d])
+        def complete(design: Real, centred: Real) -> None:
+            # Squared where the frames lie in one piece: rows of a matrix cost an inner loop each.
+            design[:, d : 2 * d] = np.multiply(centred, centred, out=centred)
             design[:, 2 * d] = 1
             design[:, 2 * d + 1 :] = 0
 
@@ -153,7 +156,7 @@ class Diagonal:
 
         Parameters
         ----------
-        posteriors : (k, n), not normalised
+        posteriors : (n, k), not normalised
         design : (n, width)
         shares : (n,)
             What each frame's posteriors are to be multiplied by: its weight over the normaliser.
@@ -161,7 +164,7 @@ class Diagonal:
             The frames' weights.
         """
         design *= shares[:, None]
-        return posteriors @ design, None
+        return posteriors.T @ design, None
 
     @staticmethod
     def split(sums: Floats, extra: Floats | None, d: int) -> tuple[Floats, Floats, Floats]:
@@ -275,8 +278,8 @@ class Spherical:
         constant = d * (LOG_2_PI + np.log(self.variances)) + (means**2).sum(axis=1) * precisions
         rows = np.column_stack([means * precisions[:, None], -precisions / 2, log_weights(weights) - constant / 2])
 
-        def complete(design: Real) -> None:
-            np.einsum("ij,ij->i", design[:, :d], design[:, :d], out=design[:, d])
+        def complete(design: Real, centred: Real) -> None:
+            np.einsum("ij,ij->i", centred, centred, out=design[:, d])
             design[:, d + 1] = 1
 
         return product(rows.astype(dtype), complete)
@@ -371,8 +374,8 @@ class Tied:
         rows = np.column_stack([whitened @ root.T, halves, log_weights(weights) - constant / 2])
         root = root.astype(dtype)
 
-        def complete(design: Real) -> None:
-            white = design[:, :d] @ root
+        def complete(design: Real, centred: Real) -> None:
+            white = centred @ root
             np.einsum("ij,ij->i", white, white, out=design[:, d])
             design[:, d + 1] = 1
 
@@ -384,7 +387,7 @@ class Tied:
         frames = design[:, : design.shape[1] - 2]
         second = frames.T @ (frames if counts is None else frames * counts[:, None])
         design *= shares[:, None]
-        return posteriors @ design, second
+        return posteriors.T @ design, second
 
     @staticmethod
     def split(sums: Floats, extra: Floats | None, d: int) -> tuple[Floats, Floats, Floats]:
@@ -477,15 +480,15 @@ class Full:
         # x R - m R as one product with the design [x, 1].
         maps = np.concatenate([roots, -(means[:, None, :] @ roots)], axis=1).astype(dtype)
 
-        def complete(design: Real) -> None:
+        def complete(design: Real, _centred: Real) -> None:
             design[:, d] = 1
 
         def joint(design: Real, out: Real) -> None:
             for component in range(k):
                 white = design @ maps[component]
-                np.einsum("ij,ij->i", white, white, out=out[component])
+                np.einsum("ij,ij->i", white, white, out=out[:, component])
             out *= -0.5
-            out += constants[:, None]
+            out += constants
 
         return Evaluation(d + 1, complete, joint)
 
@@ -494,8 +497,8 @@ class Full:
         frames = design[:, :-1].copy()
         design *= shares[:, None]
         scaled = design[:, :-1]
-        second = np.stack([(frames * row[:, None]).T @ scaled for row in posteriors])
-        return posteriors @ design, second
+        second = np.stack([(frames * row[:, None]).T @ scaled for row in np.ascontiguousarray(posteriors.T)])
+        return posteriors.T @ design, second
 
     split = staticmethod(Tied.split)
 

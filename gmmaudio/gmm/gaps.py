@@ -63,7 +63,7 @@ class Gapped:
         rows[:, 2 * d : 3 * d] = -(LOG_2_PI + np.log(self.variances) + means**2 * inverses) / 2
         rows[:, 3 * d] = log_weights(weights)
 
-        def complete(design: Real) -> None:
+        def complete(design: Real, _centred: Real) -> None:
             gaps = np.isnan(design[:, :d])
             np.copyto(design[:, :d], 0, where=gaps)
             np.multiply(design[:, :d], design[:, :d], out=design[:, d : 2 * d])

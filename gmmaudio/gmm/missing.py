@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 from gmmaudio.errors import DataError
 from gmmaudio.gmm.covariance import Diagonal, Full, Regulariser
 from gmmaudio.gmm.gaps import completed, gapped, patterns, precisions, regression, restricted
-from gmmaudio.gmm.mixture import BLOCK, Mixture, as_frames, evaluate
+from gmmaudio.gmm.mixture import BLOCK, Mixture, as_frames, evaluate, exponentiate
 from gmmaudio.gmm.shards import SHARD, cut
 from gmmaudio.gmm.start import k_means_start
 from gmmaudio.gmm.statistics import Statistics, accumulate
@@ -95,8 +95,7 @@ def log_density_missing(mixture: Mixture, frames: ArrayLike) -> Floats:
     values = _checked(mixture, frames)
     density = np.empty(len(values))
     for rows, joint in _joints(mixture, values):
-        peak = joint.max(axis=0)
-        density[rows] = peak + np.log(np.exp(joint - peak).sum(axis=0))
+        density[rows], _ = exponentiate(joint)
     return density
 
 
@@ -117,8 +116,8 @@ def posteriors_missing(mixture: Mixture, frames: ArrayLike) -> Floats:
     values = _checked(mixture, frames)
     shares = np.empty((len(values), mixture.components))
     for rows, joint in _joints(mixture, values):
-        joint = np.exp(joint - joint.max(axis=0))
-        shares[rows] = (joint / joint.sum(axis=0)).T
+        _, normaliser = exponentiate(joint)
+        shares[rows] = joint / normaliser[:, None]
     return shares
 
 
@@ -279,7 +278,7 @@ def _by_pattern(mixture: Mixture, values: Real, weights: Floats | None) -> Stati
 
 
 def _joints(mixture: Mixture, values: Real) -> Iterator[tuple[Indices, Real]]:
-    """Which rows (m,), and the log weight + log density (k, m) of what they show; block by block."""
+    """Which rows (m,), and the log weight + log density (m, k) of what they show; block by block."""
     whole = _unpooled(mixture)
     for start in range(0, len(values), SHARD):
         piece = values[start : start + SHARD]

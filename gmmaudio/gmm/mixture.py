@@ -135,7 +135,7 @@ class Mixture:
         shares = np.empty((len(values), self.components))
         for rows, _, joint in evaluate(self, values):
             _, normaliser = exponentiate(joint)
-            shares[rows] = (joint / normaliser).T
+            shares[rows] = joint / normaliser[:, None]
         return shares
 
     def sample(self, n: int, seed: int | np.random.Generator = 0) -> tuple[Floats, NDArray[np.intp]]:
@@ -155,28 +155,30 @@ def evaluate(mixture: Mixture, frames: Real) -> Iterator[tuple[slice, Real, Real
         Which frames.
     design : (b, width)
         The functions of the centred frames that the moments are sums of.
-    joint : (k, b)
-        Log weight + log density. Components lie along rows, so that maxima and sums over components are operations
-        on whole rows.
+    joint : (b, k)
+        Log weight + log density.
     """
     ready = mixture.ready(frames.dtype.type)
-    centre = mixture.centre.astype(frames.dtype)
     size = min(BLOCK, max(len(frames), 1))
+    centre = np.tile(mixture.centre.astype(frames.dtype), (size, 1))
+    centred = np.empty((size, mixture.dimension), frames.dtype)
     design = np.empty((size, ready.width), frames.dtype)
-    joint = np.empty((mixture.components, size), frames.dtype)
+    joint = np.empty((size, mixture.components), frames.dtype)
     for start in range(0, len(frames), BLOCK):
         rows = slice(start, min(start + BLOCK, len(frames)))
         n = rows.stop - rows.start
-        if n < size:  # only the last block: contiguous scratch of its own length
-            design, joint = design[:n], np.empty((mixture.components, n), frames.dtype)
-        np.subtract(frames[rows], centre, out=design[:, : mixture.dimension])
-        ready.complete(design)
-        ready.joint(design, joint)
-        yield rows, design, joint
+        np.subtract(frames[rows], centre[:n], out=centred[:n])
+        design[:n, : mixture.dimension] = centred[:n]
+        ready.complete(design[:n], centred[:n])
+        ready.joint(design[:n], joint[:n])
+        yield rows, design[:n], joint[:n]
 
 
 def exponentiate(joint: Real) -> tuple[Real, Real]:
-    """Turn log weight + log density (k, n) into posteriors, up to a normaliser, in place.
+    """Turn log weight + log density (n, k) into posteriors, up to a normaliser, in place.
+
+    The largest of each row is found by argmax, which is several times faster than max along rows, and the rows are
+    summed by a matrix product.
 
     Returns
     -------
@@ -185,10 +187,11 @@ def exponentiate(joint: Real) -> tuple[Real, Real]:
     normaliser : (n,)
         What the posteriors of each frame now sum to.
     """
-    peak = joint.max(axis=0)
-    joint -= peak
+    n, k = joint.shape
+    peak = joint.ravel().take(joint.argmax(axis=1) + k * np.arange(n))
+    joint -= peak[:, None]
     np.exp(joint, out=joint)
-    normaliser = joint.sum(axis=0)
+    normaliser = joint @ np.ones(k, joint.dtype)
     return peak + np.log(normaliser), normaliser
 
 

@@ -187,7 +187,7 @@ def tally(frames: NDArray[np.floating], nearest: NDArray[np.intp], components: i
     whole = Mixture(np.full(components, 1 / components), np.tile(centre, (components, 1)), unit)
     sums, extra = None, None
     for rows, design, joint in evaluate(whole, np.asarray(frames, dtype=np.float64)):
-        joint[:] = nearest[rows] == np.arange(components)[:, None]
+        joint[:] = nearest[rows, None] == np.arange(components)
         some, more = unit.collect(joint, design, np.ones(len(design)), None)
         sums, extra = _added(sums, some), _added(extra, more)
     assert sums is not None

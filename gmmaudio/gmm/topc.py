@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gmmaudio.errors import DataError
 from gmmaudio.gmm.covariance import Evaluation
-from gmmaudio.gmm.mixture import Mixture, as_frames, exponentiate, refuse_non_finite
+from gmmaudio.gmm.mixture import Mixture, as_frames, refuse_non_finite
 
 Floats = NDArray[np.float64]
 Real = NDArray[np.floating]
@@ -126,7 +126,8 @@ class TopC:
         for _, design, components, joint in _best(self.background, differences.background, values, self.c):
             each = _at(components, design[:, differences.columns], differences.table)
             each += joint[:, :, None]
-            density, _ = exponentiate(each)
+            peak = each.max(axis=0)
+            density = peak + np.log(np.exp(each - peak).sum(axis=0))
             totals += density.sum(axis=0, dtype=np.float64)
         return totals / len(values)
 
@@ -163,16 +164,16 @@ def _differences(background: Mixture, mixtures: Sequence[Mixture], dtype: Any) -
 def _coefficients(mixture: Mixture, centre: Floats) -> Floats:
     """Log weight + log density as a linear function of the design: its values (k, width) at the unit vectors."""
     ready = mixture.covariance.evaluate(mixture.weights, mixture.means - centre, np.float64)
-    out = np.empty((mixture.components, ready.width))
+    out = np.empty((ready.width, mixture.components))
     ready.joint(np.eye(ready.width), out)
-    return out
+    return out.T
 
 
 def _best(mixture: Mixture, ready: Evaluation, frames: Real, c: int) -> Iterator[tuple[slice, Real, Indices, Real]]:
     """Walk through checked frames in blocks, with the c best components of each.
 
-    Here frames lie along rows: a frame's log densities are neighbours, so that c passes of argmax cost little. One
-    argpartition costs ten times as much.
+    A frame's log densities are neighbours, so that c passes of argmax cost little. One argpartition costs ten times
+    as much.
 
     Yields
     ------
@@ -187,10 +188,11 @@ def _best(mixture: Mixture, ready: Evaluation, frames: Real, c: int) -> Iterator
     for start in range(0, len(frames), BLOCK):
         block = frames[start : start + BLOCK]
         design = np.empty((len(block), ready.width), frames.dtype)
-        np.subtract(block, centre, out=design[:, : mixture.dimension])
-        ready.complete(design)
+        centred = block - centre
+        design[:, : mixture.dimension] = centred
+        ready.complete(design, centred)
         joint = np.empty((len(block), mixture.components), frames.dtype)
-        ready.joint(design, joint.T)
+        ready.joint(design, joint)
         yield slice(start, start + len(block)), design, *_largest(joint, c)
 
 
