@@ -24,11 +24,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from gmmaudio.corpus.audio import clip_from_array
 from gmmaudio.errors import ClipError, DataError
+from gmmaudio.parallel import one_blas_thread
 
 Floats = NDArray[np.float64]
 Real = NDArray[np.float32]
 
-BLOCK = 128  # frames per block
+BLOCK = 64  # frames per block
 LOG_FLOOR = float(np.finfo(np.float32).eps)  # Kaldi's floor of a mel energy
 MIN_RATE, MAX_RATE = 4000, 384_000
 MIN_HOP, MAX_WINDOW = 0.001, 1.0  # seconds
@@ -172,7 +173,8 @@ def mfcc(
     values = clip_from_array(samples, rate).samples
     settings = Mfcc(rate=rate, n_mfcc=n_mfcc, n_mels=n_mels, window=window, hop=hop, low=low, high=high)
     check_length(settings, len(values))
-    return settings(values)[0]
+    with one_blas_thread():  # the products are small: threads would cost more than they bring
+        return settings(values)[0]
 
 
 def check_length(settings: Mfcc, samples: int) -> None:
@@ -261,12 +263,14 @@ def _kernel(settings: Mfcc, samples: Real) -> tuple[Real, Real]:
     if n == 0:
         return coefficients, energies
     windows = np.lib.stride_tricks.sliding_window_view(samples, width)[:: settings.hop_samples][:n]
-    frames = np.empty((BLOCK, width), np.float32)
-    padded = np.zeros((BLOCK, tables.n_fft), np.float32)
+    bins = tables.n_fft // 2 + 1
+    # Scratch for one block, used again and again: fresh arrays would cost more than the arithmetic.
+    frames, padded = np.empty((BLOCK, width), np.float32), np.zeros((BLOCK, tables.n_fft), np.float32)
+    spectra, powers = np.empty((BLOCK, bins), np.complex64), np.empty((BLOCK, bins), np.float32)
     for start in range(0, n, BLOCK):
         block = windows[start : start + BLOCK]
         count = len(block)
-        frame, windowed = frames[:count], padded[:count, :width]
+        frame, windowed, spectrum, power = frames[:count], padded[:count, :width], spectra[:count], powers[:count]
         np.multiply(block, np.float32(INT16), out=frame)
         frame -= frame.mean(axis=1, keepdims=True)
         energies[start : start + count] = np.einsum("ij,ij->i", frame, frame)
@@ -274,8 +278,9 @@ def _kernel(settings: Mfcc, samples: Real) -> tuple[Real, Real]:
         windowed[:, 1:] += frame[:, 1:]
         np.multiply(frame[:, 0], np.float32(1 - settings.preemphasis), out=windowed[:, 0])
         windowed *= tables.window
-        spectrum = np.fft.rfft(padded[:count])
-        power = spectrum.real**2 + spectrum.imag**2
+        np.fft.rfft(padded[:count], out=spectrum)
+        np.abs(spectrum, out=power)
+        np.multiply(power, power, out=power)
         mels = power @ tables.filters
         np.log(np.maximum(mels, np.float32(LOG_FLOOR), out=mels), out=mels)
         np.matmul(mels, tables.cepstrum, out=coefficients[start : start + count])

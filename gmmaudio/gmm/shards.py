@@ -18,7 +18,7 @@ from gmmaudio.errors import DataError
 Real = NDArray[np.floating]
 Floats = NDArray[np.float64]
 
-SHARD = 8192  # frames per shard
+SHARD = 16384  # frames per shard
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ def cut(frames: Real, weights: ArrayLike | None = None, size: int = SHARD) -> li
     frames : (n, d)
         Also a memory map.
     weights : (n,), optional
-    size : int, default 8192
+    size : int, default 16384
 
     Raises
     ------
