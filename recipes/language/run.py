@@ -7,7 +7,8 @@ no accuracy on it says anything about people. It is an experiment under control:
 the same for all languages, so only the language can give itself away.
 
 The voices were picked among espeak-ng's hundred variants before any test figure was seen, for speaking clearly, and
-that makes the task easy: see corpus.py. Settings are chosen by cross-validation over the training voices, on 3 s cuts; the test voices have no say.
+that makes the task easy: see corpus.py. Settings are chosen by cross-validation over the training voices, on 3 s
+cuts; the test voices have no say.
 """
 
 from __future__ import annotations
