@@ -4,8 +4,9 @@
 
 DATA is the folder of ESC-10 with its manifest.csv (default: $GMMAUDIO_DATA/esc10). Both sides are cold processes that
 read the same 320 clips, compute 20 MFCCs with deltas and delta-deltas at 22.05 kHz (25/10 ms, 40 mel filters), fit
-16 diagonal components per class for exactly 20 EM iterations from a k-means++ start, and write a model file. The peer
-script uses joblib over the two cores for its features. Medians of alternating runs are compared.
+16 diagonal components per class for exactly 20 EM iterations from a k-means++ start, and write a model file. The other
+script runs twice: plain, one clip after another, as such scripts are written; and with joblib over all cores for its
+features. Medians of alternating runs are compared.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def features(row):
     samples, rate = librosa.load(data / row["path"], sr=22050)
     mfcc = librosa.feature.mfcc(y=samples, sr=rate, n_mfcc=20, n_mels=40, n_fft=1024, win_length=551, hop_length=220)
     return np.concatenate([mfcc, librosa.feature.delta(mfcc), librosa.feature.delta(mfcc, order=2)]).T
-frames = joblib.Parallel(n_jobs=-1)(joblib.delayed(features)(row) for row in rows)
+frames = joblib.Parallel(n_jobs=int(sys.argv[3]))(joblib.delayed(features)(row) for row in rows)
 models = {}
 for label in sorted({row["label"] for row in rows}):
     part = np.concatenate([values for values, row in zip(frames, rows) if row["label"] == label])
@@ -81,17 +82,19 @@ def main() -> int:
         return 2
     with tempfile.TemporaryDirectory() as name:
         ours = [sys.executable, "-c", OURS, str(data), f"{name}/model.safetensors"]
-        peer = [sys.executable, "-c", PEER, str(data), f"{name}/peer.joblib"]
-        seconds(ours), seconds(peer)  # file caches, librosa's compiled cache
-        pairs = [(seconds(ours), seconds(peer)) for _ in range(chosen.runs)]
-    mine = statistics.median(a for (a, _), _ in pairs)
-    theirs = statistics.median(b for _, (b, _) in pairs)
-    ratios = [b / a for (a, _), (b, _) in pairs]
-    (_, our_frames), (_, peer_frames) = pairs[0]
-    print(f"{os.cpu_count()} cores, median of {chosen.runs} alternating runs, whole process")
-    print(f"gmmaudio                {mine:7.2f} s  ({our_frames})")
-    print(f"librosa + scikit-learn  {theirs:7.2f} s  ({peer_frames})")
-    print(f"ratio                   {statistics.median(ratios):7.2f}  (from {min(ratios):.2f} to {max(ratios):.2f})")
+        peers = {
+            "librosa + scikit-learn": [sys.executable, "-c", PEER, str(data), f"{name}/peer.joblib", "1"],
+            "the same with joblib": [sys.executable, "-c", PEER, str(data), f"{name}/peer.joblib", "-1"],
+        }
+        _, frames = seconds(ours)  # also fills the file caches, and librosa's compiled one
+        print(f"{os.cpu_count()} cores, median of {chosen.runs} alternating runs, whole process; {frames}")
+        for title, peer in peers.items():
+            _, frames = seconds(peer)
+            pairs = [(seconds(ours)[0], seconds(peer)[0]) for _ in range(chosen.runs)]
+            mine, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
+            ratios = [b / a for a, b in pairs]
+            print(f"gmmaudio {mine:6.2f} s   {title} {theirs:6.2f} s ({frames})", end="")
+            print(f"   ratio {statistics.median(ratios):.2f}  (from {min(ratios):.2f} to {max(ratios):.2f})")
     return 0
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +20,11 @@ from gmmaudio.classify.scorers import MixtureScorer
 from gmmaudio.corpus.manifest import Entry, require_classes
 from gmmaudio.errors import DataError
 from gmmaudio.features.frontend import PRESETS, FrontEnd
-from gmmaudio.gmm.em import Em, Fit, Fitting, fit_from, run
+from gmmaudio.gmm.em import Em, Fit, fit_from, run
+from gmmaudio.gmm.mixture import Mixture
 from gmmaudio.gmm.shards import cut, sample_frames
 from gmmaudio.gmm.start import k_means_start, sample_size
+from gmmaudio.parallel import map_in_order, one_blas_thread
 
 AUTO = 0
 AUTO_MOST = 32
@@ -137,8 +140,10 @@ def fit_classes(examples: Sequence[Example], failures: Sequence[Failure], settin
     frames = [np.concatenate([example.frames for example in members[label]]) for label in labels]
     counts = [_components(label, len(values), settings) for label, values in zip(labels, frames, strict=True)]
     seeds = np.random.SeedSequence(settings.seed).spawn(len(labels))
+    with one_blas_thread():
+        starts = list(map_in_order(lambda item: _start(*item), zip(frames, counts, seeds, strict=True), jobs))
     fits = run(
-        [_fit(*item, settings.em) for item in zip(frames, counts, seeds, strict=True)],
+        [fit_from(sample, partial(_given, mixture), settings.em) for sample, mixture in starts],
         [cut(values) for values in frames],
         jobs,
     )
@@ -155,10 +160,18 @@ def fit_classes(examples: Sequence[Example], failures: Sequence[Failure], settin
     return Trained(classifier, reports, tuple(failures), tuple(warnings))
 
 
-def _fit(frames: NDArray[np.float32], components: int, seed: np.random.SeedSequence, em: Em) -> Fitting:
+def _given(mixture: Mixture, _sample: NDArray[np.floating]) -> Mixture:
+    """A start that is there already."""
+    return mixture
+
+
+def _start(
+    frames: NDArray[np.float32], components: int, seed: np.random.SeedSequence
+) -> tuple[NDArray[np.float32], Mixture]:
+    """A sample of a label's frames, and where EM begins."""
     generator = np.random.default_rng(seed)
     sample = sample_frames(cut(frames), sample_size(components), generator)
-    return fit_from(sample, lambda some: k_means_start(some, components, generator), em)
+    return sample, k_means_start(sample, components, generator)
 
 
 def _components(label: str, frames: int, settings: Training) -> int:

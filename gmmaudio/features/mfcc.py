@@ -278,7 +278,7 @@ def _kernel(settings: Mfcc, samples: Real) -> tuple[Real, Real]:
         windowed[:, 1:] += frame[:, 1:]
         np.multiply(frame[:, 0], np.float32(1 - settings.preemphasis), out=windowed[:, 0])
         windowed *= tables.window
-        np.fft.rfft(padded[:count], out=spectrum)
+        np.fft.rfft(padded[:count], out=spectrum)  # type: ignore[arg-type] # numpy's stubs know complex128 only
         np.abs(spectrum, out=power)
         np.multiply(power, power, out=power)
         mels = power @ tables.filters

@@ -228,6 +228,10 @@ class Diagonal:
         """The number of free parameters."""
         return k * d
 
+    def beyond(self, earlier: Diagonal, share: float) -> Diagonal:
+        """A share of the way from ``earlier`` to here again; in logs, so that variances stay positive."""
+        return Diagonal(self.variances * (self.variances / earlier.variances) ** share)
+
     def unpooled(self, k: int, d: int) -> Diagonal:
         """The same covariances as a kind that pools nothing over dimensions or components: Diagonal or Full."""
         return self
@@ -347,6 +351,9 @@ class Spherical:
     def precision_roots(self) -> Floats:
         return np.asarray(1 / np.sqrt(self.variances))
 
+    def beyond(self, earlier: Spherical, share: float) -> Spherical:
+        return Spherical(self.variances * (self.variances / earlier.variances) ** share)
+
 
 @dataclass(frozen=True, eq=False)
 class Tied:
@@ -458,6 +465,9 @@ class Tied:
     def precision_roots(self) -> Floats:
         return inverse_root(self.matrix)
 
+    def beyond(self, earlier: Tied, share: float) -> Tied:
+        return Tied(matrices_beyond(self.matrix, earlier.matrix, share))
+
 
 @dataclass(frozen=True, eq=False)
 class Full:
@@ -559,6 +569,9 @@ class Full:
     def precision_roots(self) -> Floats:
         return inverse_root(self.array)
 
+    def beyond(self, earlier: Full, share: float) -> Full:
+        return Full(matrices_beyond(self.array, earlier.array, share))
+
 
 Covariance = Diagonal | Spherical | Tied | Full
 KINDS: dict[str, type[Diagonal] | type[Spherical] | type[Tied] | type[Full]] = {
@@ -577,3 +590,16 @@ def inverse_root(matrices: Floats) -> Floats:
     lower = np.linalg.cholesky(matrices)
     identity = np.broadcast_to(np.eye(matrices.shape[-1]), matrices.shape)
     return np.asarray(np.swapaxes(np.linalg.solve(lower, identity), -1, -2))
+
+
+def matrices_beyond(matrices: Floats, earlier: Floats, share: float) -> Floats:
+    """A share of the way from ``earlier`` to ``matrices`` (..., d, d) again, positive definite.
+
+    The way is that of the Cholesky factors, their diagonals in logs.
+    """
+    here, there = np.linalg.cholesky(matrices), np.linalg.cholesky(earlier)
+    factors = here + share * (here - there)
+    diagonal = np.arange(matrices.shape[-1])
+    a, b = here[..., diagonal, diagonal], there[..., diagonal, diagonal]
+    factors[..., diagonal, diagonal] = a * (a / b) ** share
+    return np.asarray(factors @ np.swapaxes(factors, -1, -2))

@@ -73,6 +73,9 @@ class Em:
     min_occupancy: float = 5.0
 
 
+Way = Callable[[Mixture, Em, Floats], Fitting]
+
+
 def maximise(statistics: Statistics, regulariser: Regulariser | None = None, spread: Floats | None = None) -> Mixture:
     """The M-step: the mixture that makes the frames behind the statistics most likely.
 
@@ -144,7 +147,7 @@ def em(start: Mixture, settings: Em, spread: Floats) -> Fitting:
     return Fit(mixture, tuple(history), converged, floored, reseeded)
 
 
-def fit_from(sample: Real, start: Callable[[Real], Mixture], settings: Em) -> Fitting:
+def fit_from(sample: Real, start: Callable[[Real], Mixture], settings: Em, way: Way = em) -> Fitting:
     """Round 0 (global mean and variance), a start from a sample, then EM.
 
     Parameters
@@ -154,10 +157,12 @@ def fit_from(sample: Real, start: Callable[[Real], Mixture], settings: Em) -> Fi
     start : callable
         Makes the first mixture from the sample.
     settings : Em
+    way : callable, default ``em``
+        The fit that goes on from there; ``accelerate.accelerated_em`` takes fewer iterations.
     """
     overall = yield survey(sample)
     spread = maximise(overall).covariance.deviations(1)[0] ** 2
-    return (yield from em(start(sample), settings, spread))
+    return (yield from way(start(sample), settings, spread))
 
 
 def reseed(mixture: Mixture, occupancy: Floats, least: float) -> tuple[Mixture, int]:
