@@ -26,9 +26,11 @@ Floats = NDArray[np.float64]
 def accelerated_em(start: Mixture, settings: Em, spread: Floats) -> Fitting:
     """Expectation maximisation with momentum; takes and gives what ``em`` does.
 
-    The likelihood never falls, save where a starved component is re-seeded. The fit has converged when a plain EM
-    step gains less than the tolerance. ``log_likelihood`` has one entry for each E-step, that of the best mixture so
-    far (since the last re-seeding), so that its length is the cost, steps that were dropped included.
+    The likelihood never falls: ``log_likelihood`` has one entry for each E-step, that of the best mixture so far, so
+    that its length is the cost, dropped steps included; and the best mixture is what comes out. (Where
+    ``regulariser.add`` is large, the last M-step may still lose a little, as any of plain EM's may.) A re-seeding of
+    starved components may cost at first; the next one has to wait until it has paid. The fit has converged when a
+    plain EM step gains less than the tolerance.
 
     Parameters
     ----------
@@ -55,27 +57,29 @@ def accelerated_em(start: Mixture, settings: Em, spread: Floats) -> Fitting:
     >>> fit.converged, bool((np.diff(fit.log_likelihood) >= 0).all())
     (True, True)
     """
+    least_gain, regulariser = max(settings.tolerance, 0.0), settings.regulariser
     statistics = yield start
-    mixture, before, streak, reseeded, converged = start, start, 0, 0, False
-    history = [statistics.mean_log_likelihood]
+    mixture, best, before, likelihood = start, start, start, statistics.mean_log_likelihood
+    history, seeded_at, streak, reseeded, converged = [likelihood], -np.inf, 0, 0, False
     while len(history) < settings.iterations and not converged:
-        step, moved = reseed(
-            maximise(statistics, settings.regulariser, spread), statistics.occupancy, settings.min_occupancy
-        )
+        starved_below = settings.min_occupancy if history[-1] - seeded_at > least_gain else 0.0
+        step, moved = reseed(maximise(statistics, regulariser, spread), statistics.occupancy, starved_below)
         plain = streak == 0 or moved > 0
-        trial = step if plain else ahead(step, before, streak / (streak + 2), settings.regulariser, spread)
+        trial = step if plain else ahead(step, before, streak / (streak + 2), regulariser, spread)
         seen = yield trial
-        gain = seen.mean_log_likelihood - history[-1]
+        gain = seen.mean_log_likelihood - likelihood
+        if moved:
+            seeded_at, reseeded = history[-1], reseeded + moved
         if gain >= 0 or moved:
-            mixture, statistics = trial, seen
-        history.append(statistics.mean_log_likelihood)
-        converged = plain and not moved and gain < max(settings.tolerance, 0)
-        streak = streak + 1 if gain >= max(settings.tolerance, 0) else 0
-        before, reseeded = step, reseeded + moved
-    if not converged:
-        mixture = maximise(statistics, settings.regulariser, spread)
-    floored = mixture.covariance.floored(settings.regulariser, spread)
-    return Fit(mixture, tuple(history), converged, floored, reseeded)
+            mixture, statistics, likelihood = trial, seen, seen.mean_log_likelihood
+        if likelihood >= history[-1]:
+            best = mixture
+        history.append(max(likelihood, history[-1]))
+        converged = plain and not moved and gain < least_gain
+        before, streak = step, streak + 1 if gain >= least_gain else 0
+    if likelihood == history[-1] and not converged:
+        best = maximise(statistics, regulariser, spread)
+    return Fit(best, tuple(history), converged, best.covariance.floored(regulariser, spread), reseeded)
 
 
 def ahead(step: Mixture, before: Mixture, share: float, regulariser: Regulariser, spread: Floats) -> Mixture:
