@@ -192,7 +192,7 @@ def squarem(start: Mixture, settings: Em, spread: NDArray[np.float64]) -> Fittin
 
 
 def climb(fit: Fitting, material: Material, steps: int) -> NDArray[np.float64]:
-    """The best log-likelihood after each of so many E-steps."""
+    """The best log-likelihood after each of so many E-steps; a fit that ends before has its last for the rest."""
     reached: list[float] = []
 
     def watched() -> Fitting:
@@ -206,7 +206,7 @@ def climb(fit: Fitting, material: Material, steps: int) -> NDArray[np.float64]:
                 break
 
     run([watched()], [cut(material.train)], cores())
-    return np.maximum.accumulate(reached)
+    return np.maximum.accumulate(np.pad(reached, (0, steps - len(reached)), mode="edge"))
 
 
 def speed_table(material: Material, k: int, seeds: int) -> None:
@@ -223,7 +223,8 @@ def speed_table(material: Material, k: int, seeds: int) -> None:
             counts[name].append([int(np.searchsorted(values, climbs["plain EM"][m - 1])) + 1 for m in marks])
     print(f"\n{'E-steps to the likelihood after':32}" + "".join(f"{m:6}" for m in marks))
     for name, rows in counts.items():
-        print(f"{name:32}" + "".join(f"{statistics.median(column):6.0f}" for column in zip(*rows, strict=True)))
+        middle = [statistics.median(column) for column in zip(*rows, strict=True)]
+        print(f"{name:32}" + "".join(f"{m:6.0f}" if m <= steps else f"{f'>{steps}':>6}" for m in middle))
 
 
 def main() -> int:
