@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gmmaudio.gmm.accelerate import accelerated_em, ahead
@@ -63,6 +63,9 @@ def test_it_finds_plain_em_s_optimum_in_fewer_iterations(kind: str) -> None:
     st.sampled_from([Regulariser(), NO_FLOOR, Regulariser(add=0.05, relative_floor=0)]),
     st.sampled_from([-np.inf, 1e-3]),
 )
+@example(
+    "full", 1040, 3, NO_FLOOR, -np.inf
+)  # a component collapses onto a plane
 def test_the_likelihood_never_falls(
     kind: str, seed: int, components: int, regulariser: Regulariser, tolerance: float
 ) -> None:

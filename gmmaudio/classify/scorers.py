@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmaudio.errors import DataError
-from gmmaudio.gmm.mixture import Mixture, as_frames, evaluate, exponentiate, refuse_non_finite, stack
+from gmmaudio.gmm.mixture import IN_RANGE, Mixture, as_frames, densities, refuse_non_finite, stack
 
 Floats = NDArray[np.float64]
+
+LEAST_SUM = 1 / IN_RANGE  # a label whose share of a frame is less has lost digits, or everything, to float32
 
 
 class Scorer(Protocol):
@@ -47,9 +49,9 @@ class MixtureScorer:
         return stack(self.mixtures)
 
     @cached_property
-    def ends(self) -> list[int]:
-        """Where each label's components end in the stack."""
-        return [int(end) for end in np.cumsum([mixture.components for mixture in self.mixtures])]
+    def members(self) -> Floats:
+        """Which components are each label's: ones and zeros (components, labels)."""
+        return np.repeat(np.eye(len(self.mixtures)), [mixture.components for mixture in self.mixtures], axis=0)
 
     def score(self, frames: NDArray[np.floating]) -> Floats:
         """Mean log-likelihood per frame (labels,) of one clip's frames (n, d).
@@ -60,9 +62,14 @@ class MixtureScorer:
         if len(values) == 0:
             raise DataError("too_few_frames", "a score needs at least one frame")
         refuse_non_finite(values)
-        totals = np.zeros(len(self.mixtures))
-        for _, _, joint in evaluate(self.stacked, values):
-            for label, block in enumerate(np.split(joint, self.ends[:-1], axis=1)):
-                density, _ = exponentiate(block)
-                totals[label] += density.sum(dtype=np.float64)
-        return np.asarray(totals / len(values) + np.log(len(self.mixtures)))
+        share = np.log(len(self.mixtures))
+        members, totals = self.members.astype(values.dtype), np.zeros(len(self.mixtures))
+        for rows, _, joint, density, normaliser in densities(self.stacked, values):
+            sums = joint @ members
+            offset = density - np.log(normaliser) + share
+            each = offset[:, None] + np.log(np.maximum(sums, LEAST_SUM))
+            lost = np.flatnonzero((sums < LEAST_SUM).any(axis=1))
+            if len(lost):
+                each[lost] = np.stack([mixture.log_density(values[rows][lost]) for mixture in self.mixtures], axis=1)
+            totals += each.sum(axis=0)
+        return np.asarray(totals / len(values))

@@ -35,6 +35,7 @@ Indices = NDArray[np.intp]
 
 TINY = 1e-150  # an occupancy below this is none
 LEAST_VARIANCE = 1e-24  # even a constant column gets it: its inverse times a square is still a float32 number
+LEAST_SHARE = 1e-12  # of a matrix's largest eigenvalue: with less, rounding makes it lose its Cholesky factor
 LOG_2_PI = float(np.log(2 * np.pi))
 
 
@@ -44,7 +45,7 @@ class Regulariser:
 
     A variance v becomes ``max(v + add, floor, relative_floor * global variance of its column, 1e-24)``. Of a matrix,
     ``add`` goes to the diagonal, and the floor holds for its eigenvalues once every column is scaled to unit
-    global variance.
+    global variance; none gets below 1e-12 of the largest, so that every matrix has its Cholesky factor.
 
     Parameters
     ----------
@@ -70,9 +71,10 @@ class Regulariser:
         d = len(spread)
         scaled = (matrices + self.add * np.eye(d)) / np.outer(scale, scale)
         values, vectors = np.linalg.eigh(scaled)
-        low = values[..., 0] < 1
+        least = np.maximum(1, LEAST_SHARE * values[..., -1:])
+        low = values[..., 0] < least[..., 0]
         if low.any():
-            lifted = (vectors * np.maximum(values, 1)[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+            lifted = (vectors * np.maximum(values, least)[..., None, :]) @ np.swapaxes(vectors, -1, -2)
             scaled = np.where(low[..., None, None], lifted, scaled)
         return np.asarray(scaled * np.outer(scale, scale))
 
@@ -89,20 +91,25 @@ class Evaluation:
         Fills the columns of the design (n, width) after the first d; padding is zero. Its second argument are
         the centred frames (n, d) again, in one piece, which it may overwrite.
     joint : callable
-        Writes log weight + log density (n, k) of a design (n, width) into its second argument.
+        Writes log weight + log density, less an offset in nats, (n, k) of a design (n, width) into its second
+        argument; the third is the offset.
     """
 
     width: int
     complete: Callable[[Real, Real], None]
-    joint: Callable[[Real, Real], None]
+    joint: Callable[[Real, Real, float], None]
 
 
-def product(coefficients: Real, complete: Callable[[Real, Real], None]) -> Evaluation:
-    """The evaluation that is one matrix product: the design times the coefficients (k, width)."""
-    across = np.ascontiguousarray(coefficients.T)
+def product(coefficients: Floats, one: int, dtype: Any, complete: Callable[[Real, Real], None]) -> Evaluation:
+    """The evaluation that is one product: the design, whose column ``one`` is 1, times coefficients (k, width)."""
+    across = np.ascontiguousarray(coefficients.T, dtype)
 
-    def joint(design: Real, out: Real) -> None:
-        np.matmul(design, across, out=out)
+    def joint(design: Real, out: Real, offset: float) -> None:
+        factors = across
+        if offset:
+            factors = across.copy()
+            factors[one] = coefficients[:, one] - offset
+        np.matmul(design, factors, out=out)
 
     return Evaluation(len(across), complete, joint)
 
@@ -148,7 +155,7 @@ class Diagonal:
             design[:, 2 * d] = 1
             design[:, 2 * d + 1 :] = 0
 
-        return product(rows.astype(dtype), complete)
+        return product(rows, 2 * d, dtype, complete)
 
     @staticmethod
     def collect(posteriors: Real, design: Real, shares: Real, counts: Real | None) -> tuple[Real, None]:
@@ -286,7 +293,7 @@ class Spherical:
             np.einsum("ij,ij->i", centred, centred, out=design[:, d])
             design[:, d + 1] = 1
 
-        return product(rows.astype(dtype), complete)
+        return product(rows, d + 1, dtype, complete)
 
     collect = staticmethod(Diagonal.collect)
 
@@ -386,7 +393,7 @@ class Tied:
             np.einsum("ij,ij->i", white, white, out=design[:, d])
             design[:, d + 1] = 1
 
-        return product(rows.astype(dtype), complete)
+        return product(rows, d + 1, dtype, complete)
 
     @staticmethod
     def collect(posteriors: Real, design: Real, shares: Real, counts: Real | None) -> tuple[Real, Real]:
@@ -486,19 +493,19 @@ class Full:
         k, d = means.shape
         roots = inverse_root(self.array)
         logs = np.log(np.einsum("kii->ki", roots)).sum(axis=1)
-        constants = (log_weights(weights) - d * LOG_2_PI / 2 + logs).astype(dtype)
+        constants = log_weights(weights) - d * LOG_2_PI / 2 + logs
         # x R - m R as one product with the design [x, 1].
         maps = np.concatenate([roots, -(means[:, None, :] @ roots)], axis=1).astype(dtype)
 
         def complete(design: Real, _centred: Real) -> None:
             design[:, d] = 1
 
-        def joint(design: Real, out: Real) -> None:
+        def joint(design: Real, out: Real, offset: float) -> None:
             for component in range(k):
                 white = design @ maps[component]
                 np.einsum("ij,ij->i", white, white, out=out[:, component])
             out *= -0.5
-            out += constants
+            out += (constants - offset).astype(dtype)
 
         return Evaluation(d + 1, complete, joint)
 

@@ -71,7 +71,7 @@ class Gapped:
             design[:, 3 * d] = 1
             design[:, 3 * d + 1 :] = 0
 
-        return product(rows.astype(dtype), complete)
+        return product(rows, 3 * d, dtype, complete)
 
     def split(self, sums: Floats, _extra: Floats | None, d: int) -> tuple[Floats, Floats, Floats]:
         """Occupancy and moments, with the component's own moments where a column was missing."""

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gmmaudio.errors import DataError
 from gmmaudio.gmm.covariance import KINDS
-from gmmaudio.gmm.mixture import Mixture, as_frames, evaluate, exponentiate, refuse_non_finite
+from gmmaudio.gmm.mixture import Mixture, as_frames, densities, evaluate, refuse_non_finite
 from gmmaudio.gmm.shards import check_weights
 
 Floats = NDArray[np.float64]
@@ -138,11 +138,10 @@ def accumulate(mixture: Mixture, frames: ArrayLike, weights: ArrayLike | None = 
     shares = None if weights is None else check_weights(weights, len(values))
     log_likelihood, sums, extra = 0.0, None, None
     with np.errstate(invalid="ignore", over="ignore"):  # values that are not finite are refused below
-        for rows, design, joint in evaluate(mixture, values):
-            density, normaliser = exponentiate(joint)
+        for rows, design, joint, density, normaliser in densities(mixture, values):
             counts = None if shares is None else shares[rows].astype(values.dtype)
             each = 1 / normaliser if counts is None else counts / normaliser
-            log_likelihood += float(density.sum(dtype=np.float64) if shares is None else density @ shares[rows])
+            log_likelihood += float(density.sum() if shares is None else density @ shares[rows])
             some, more = mixture.covariance.collect(joint, design, each, counts)
             sums = some.astype(np.float64) if sums is None else np.add(sums, some, out=sums)
             extra = _added(extra, more)

@@ -165,7 +165,7 @@ def _coefficients(mixture: Mixture, centre: Floats) -> Floats:
     """Log weight + log density as a linear function of the design: its values (k, width) at the unit vectors."""
     ready = mixture.covariance.evaluate(mixture.weights, mixture.means - centre, np.float64)
     out = np.empty((ready.width, mixture.components))
-    ready.joint(np.eye(ready.width), out)
+    ready.joint(np.eye(ready.width), out, 0.0)
     return out.T
 
 
@@ -192,7 +192,7 @@ def _best(mixture: Mixture, ready: Evaluation, frames: Real, c: int) -> Iterator
         design[:, : mixture.dimension] = centred
         ready.complete(design, centred)
         joint = np.empty((len(block), mixture.components), frames.dtype)
-        ready.joint(design, joint)
+        ready.joint(design, joint, 0.0)
         yield slice(start, start + len(block)), design, *_largest(joint, c)
 
 
