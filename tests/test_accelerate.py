@@ -63,9 +63,7 @@ def test_it_finds_plain_em_s_optimum_in_fewer_iterations(kind: str) -> None:
     st.sampled_from([Regulariser(), NO_FLOOR, Regulariser(add=0.05, relative_floor=0)]),
     st.sampled_from([-np.inf, 1e-3]),
 )
-@example(
-    "full", 1040, 3, NO_FLOOR, -np.inf
-)  # a component collapses onto a plane
+@example("full", 1040, 3, NO_FLOOR, -np.inf)  # a component collapses onto a plane
 def test_the_likelihood_never_falls(
     kind: str, seed: int, components: int, regulariser: Regulariser, tolerance: float
 ) -> None:

@@ -88,7 +88,7 @@ class Evaluation:
     width : int
         Columns of the design; the first d are the centred frames.
     complete : callable
-        Fills the columns of the design (n, width) after the first d; padding is zero. Its second argument are
+        Fills the columns of the design (n, width) after the first d; padding stays zero. Its second argument are
         the centred frames (n, d) again, in one piece, which it may overwrite.
     joint : callable
         Writes log weight + log density, less an offset in nats, (n, k) of a design (n, width) into its second
@@ -153,7 +153,6 @@ class Diagonal:
             # Squared where the frames lie in one piece: rows of a matrix cost an inner loop each.
             design[:, d : 2 * d] = np.multiply(centred, centred, out=centred)
             design[:, 2 * d] = 1
-            design[:, 2 * d + 1 :] = 0
 
         return product(rows, 2 * d, dtype, complete)
 

@@ -69,7 +69,6 @@ class Gapped:
             np.multiply(design[:, :d], design[:, :d], out=design[:, d : 2 * d])
             np.logical_not(gaps, out=design[:, 2 * d : 3 * d])
             design[:, 3 * d] = 1
-            design[:, 3 * d + 1 :] = 0
 
         return product(rows, 3 * d, dtype, complete)
 

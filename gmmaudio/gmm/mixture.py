@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 Real = NDArray[np.floating]
 
 BLOCK = 2048  # frames per block: the working set stays within the cache
+FIRST = 32  # frames that give the first block its offset
 IN_RANGE = 1e20  # sums between its inverse and this have lost nothing to the limits of float32
 
 
@@ -152,7 +153,7 @@ def designs(mixture: Mixture, ready: Evaluation, frames: Real) -> Iterator[tuple
     size = min(BLOCK, max(len(frames), 1))
     centre = np.tile(mixture.centre.astype(frames.dtype), (size, 1))
     centred = np.empty((size, mixture.dimension), frames.dtype)
-    design = np.empty((size, ready.width), frames.dtype)
+    design = np.zeros((size, ready.width), frames.dtype)
     for start in range(0, len(frames), BLOCK):
         rows = slice(start, min(start + BLOCK, len(frames)))
         n = rows.stop - rows.start
@@ -185,9 +186,9 @@ def densities(mixture: Mixture, frames: Real) -> Iterator[tuple[slice, Real, Rea
     """Walk through checked frames (n, d) in blocks; the arrays yielded are scratch, overwritten by the next block.
 
     Log densities are taken less an offset before they are exponentiated. That of a frame's largest component is
-    always safe, but to find it costs a fifth of an E-step. The mean log density of the block before is as good
-    for almost every frame, and free: it is part of the matrix product. Only the frames whose sum it does not bring
-    into range are done again in the safe way.
+    always safe, but to find it costs a fifth of an E-step. The mean log density of the block before (at the beginning:
+    of a few frames) is as good for almost every frame, and free: it is part of the matrix product. Only the frames
+    whose sum it does not bring into range are done again in the safe way.
 
     Yields
     ------
@@ -204,32 +205,29 @@ def densities(mixture: Mixture, frames: Real) -> Iterator[tuple[slice, Real, Rea
     """
     ready = mixture.ready(frames.dtype.type)
     scratch = np.empty((min(BLOCK, len(frames)), mixture.components), frames.dtype)
-    expected = 0.0
+    ones, expected = np.ones(mixture.components, frames.dtype), 0.0
     for rows, design in designs(mixture, ready, frames):
         joint = scratch[: len(design)]
         if rows.start == 0:
-            ready.joint(design, joint, 0.0)
-            density, normaliser = exponentiate(joint)
-        else:
-            density, normaliser = _near(expected, ready, design, joint)
+            expected = float(_safely(ready, design[:FIRST], joint[:FIRST])[0].mean())
+        ready.joint(design, joint, expected)
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # frames out of range are done again
+            np.exp(joint, out=joint)
+            normaliser = joint @ ones
+            density = np.add(expected, np.log(normaliser), dtype=np.float64)
+        if not (normaliser.min() > 1 / IN_RANGE and normaliser.max() < IN_RANGE):
+            outside = np.flatnonzero(~((normaliser > 1 / IN_RANGE) & (normaliser < IN_RANGE)))
+            again = np.empty((len(outside), len(ones)), joint.dtype)
+            density[outside], normaliser[outside] = _safely(ready, design[outside], again)
+            joint[outside] = again
         expected = float(density.mean())
         yield rows, design, joint, density, normaliser
 
 
-def _near(expected: float, ready: Evaluation, design: Real, joint: Real) -> tuple[Floats, Real]:
-    """What ``exponentiate`` gives and leaves in ``joint``, by the offset ``expected`` where that is good enough."""
-    ready.joint(design, joint, expected)
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # frames out of range are done again
-        np.exp(joint, out=joint)
-        normaliser = joint @ np.ones(joint.shape[1], joint.dtype)
-        density = np.add(expected, np.log(normaliser), dtype=np.float64)
-    outside = np.flatnonzero(~((normaliser > 1 / IN_RANGE) & (normaliser < IN_RANGE)))
-    if len(outside):
-        again = np.empty((len(outside), joint.shape[1]), joint.dtype)
-        ready.joint(design[outside], again, 0.0)
-        density[outside], normaliser[outside] = exponentiate(again)
-        joint[outside] = again
-    return density, normaliser
+def _safely(ready: Evaluation, design: Real, joint: Real) -> tuple[Floats, Real]:
+    """Densities and normalisers by the largest component of each frame; the posteriors are left in ``joint``."""
+    ready.joint(design, joint, 0.0)
+    return exponentiate(joint)
 
 
 def exponentiate(joint: Real) -> tuple[Floats, Real]:

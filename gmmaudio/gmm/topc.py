@@ -187,7 +187,7 @@ def _best(mixture: Mixture, ready: Evaluation, frames: Real, c: int) -> Iterator
     centre = mixture.centre.astype(frames.dtype)
     for start in range(0, len(frames), BLOCK):
         block = frames[start : start + BLOCK]
-        design = np.empty((len(block), ready.width), frames.dtype)
+        design = np.zeros((len(block), ready.width), frames.dtype)
         centred = block - centre
         design[:, : mixture.dimension] = centred
         ready.complete(design, centred)
