@@ -28,8 +28,8 @@ from gmmaudio.classify.examples import Example, read_examples
 from gmmaudio.corpus.manifest import read_corpus
 from gmmaudio.features.frontend import PRESETS
 from gmmaudio.gmm.adapt import adapt
-from gmmaudio.gmm.covariance import Evaluation
 from gmmaudio.gmm.em import Em, fit_from, run
+from gmmaudio.gmm.evaluation import Evaluation
 from gmmaudio.gmm.mixture import Mixture, exponentiate
 from gmmaudio.gmm.shards import cut, sample_frames
 from gmmaudio.gmm.start import k_means_start, sample_size

@@ -291,10 +291,14 @@ def test_settings_that_cannot_be_used(settings: dict[str, Any], match: str) -> N
 def test_rows_that_cannot_be_used() -> None:
     with pytest.raises(ValueError, match="minimum of 2 is required"):
         GaussianMixture().fit([[1.0, 2.0]])
-    with pytest.raises(ValueError, match="contains NaN"):
-        GaussianMixture().fit([[1.0, np.nan], [0.0, 0.0]])
-    with pytest.raises(ValueError, match="infinity"):
-        GaussianMixture(missing="marginalise").fit([[1.0, np.inf], [0.0, 0.0]])
+    with pytest.raises(DataError, match=r"contains NaN: row 1, column 0 .*\n.*marginalise"):
+        GaussianMixture().fit([[0.0, 0.0], [np.nan, 1.0]])
+    with pytest.raises(DataError, match=r"infinity \(-inf\): row 0, column 1"):
+        GaussianMixture(missing="marginalise").fit([[np.nan, -np.inf], [0.0, 0.0]])
+    with pytest.raises(DataError, match="NaN: row 5000, column 1"):
+        GaussianMixture().fit(BLOBS).score(np.where(np.arange(12_000).reshape(-1, 2) == 10_001, np.nan, 0.0))
+    with pytest.raises(DataError, match="NaN: row 0, column 1"):
+        MixtureClassifier().fit([[0.0, np.nan], [1.0, 1.0]], [0, 1])
     with pytest.raises(DataError, match="n_samples = 1"):
         GaussianMixture(2).fit(BLOBS[:3], sample_weight=[0, 0, 1])
     with pytest.raises(DataError, match="at least 1, got 0"):

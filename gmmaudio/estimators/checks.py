@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from gmmaudio.errors import DataError
 from gmmaudio.gmm.covariance import KINDS
 from gmmaudio.gmm.em import Fit
+from gmmaudio.gmm.mixture import BLOCK
 from gmmaudio.gmm.shards import Shard
 
 Real = NDArray[np.floating]
@@ -66,6 +67,30 @@ def remark(fits: Sequence[Fit], names: Sequence[str]) -> None:
             RegularisationWarning,
             stacklevel=3,
         )
+
+
+def require_finite(values: Real, gaps: bool = False, advice: str = "repair or drop the row") -> None:
+    """Refuse rows (n, d) that are not finite, naming the first, in words that scikit-learn's users look for.
+
+    Parameters
+    ----------
+    values : (n, d)
+    gaps : bool, default False
+        Let NaN pass.
+    advice : str
+        What to try where there is a NaN.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum()):
+            return
+    for start in range(0, len(values), BLOCK):
+        block = values[start : start + BLOCK]
+        bad = np.argwhere(np.isinf(block) if gaps else ~np.isfinite(block))
+        if len(bad):
+            row, column = bad[0]
+            what = "NaN" if np.isnan(block[row, column]) else f"infinity ({block[row, column]})"
+            advice = advice if what == "NaN" else "repair or drop the row"
+            raise DataError("non_finite", f"Input X contains {what}: row {start + row}, column {column}", advice)
 
 
 def require_rows(shards: Sequence[Shard], components: int, where: str = "") -> None:

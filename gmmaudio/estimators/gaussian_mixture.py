@@ -157,7 +157,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             ``bad_setting``, ``bad_weights``, ``too_few_frames``, ``collapsed``, ``empty_column``; a ValueError.
         """
         self._check_settings()
-        shards = cut(self._values(X, ensure_min_samples=2), sample_weight)
+        shards = cut(self._values(X, self._gaps, ensure_min_samples=2), sample_weight)
         checks.require_rows(shards, self.n_components)
         first, *rest = fitting.generators(self.random_state, 1 + self.n_init)
         sample = sample_frames(shards, sample_size(self.n_components), first)
@@ -207,7 +207,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         Cappé and Moulines (2009), On-line expectation-maximization algorithm for latent data models.
         """
         self._check_settings()
-        values = self._values(X, reset=not hasattr(self, "weights_"))
+        values = self._values(X, self._gaps, reset=not hasattr(self, "weights_"))
         stream = self._stream or self._begun(cut(values, sample_weight))
         e_step = self._reading.accumulate
         with one_blas_thread(), fitting.collapse_explained():
@@ -222,7 +222,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
     def score_samples(self, X: ArrayLike) -> Floats:
         """log p(x) of each row, in nats: (n, n_features) to (n,)."""
-        return self._score(self._reading.log_density, X)
+        return self._score(self._reading.log_density, X, self._gaps)
 
     def score(self, X: ArrayLike, y: Any = None) -> float:  # noqa: ARG002
         """The mean of ``score_samples(X)``; ``y`` is ignored."""
@@ -230,12 +230,12 @@ class GaussianMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_proba(self, X: ArrayLike) -> Floats:
         """The probability of each component given each row: (n, n_features) to (n, n_components)."""
-        return self._score(self._reading.posteriors, X)
+        return self._score(self._reading.posteriors, X, self._gaps)
 
     def predict(self, X: ArrayLike) -> NDArray[np.intp]:
         """The most probable component of each row: (n, n_features) to (n,)."""
         posteriors = self._reading.posteriors
-        return self._score(lambda mixture, rows: posteriors(mixture, rows).argmax(axis=1), X)
+        return self._score(lambda mixture, rows: posteriors(mixture, rows).argmax(axis=1), X, self._gaps)
 
     def impute(self, X: ArrayLike) -> Floats:
         """The rows with each NaN replaced by its conditional expectation given the row's other values.
@@ -249,7 +249,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         -------
         (n, n_features)
         """
-        return self._score(impute, X, ensure_all_finite="allow-nan")
+        return self._score(impute, X, True)
 
     def sample(self, n_samples: int = 1) -> tuple[Floats, NDArray[np.intp]]:
         """Draw rows (n_samples, n_features) and the component each came from (n_samples,), in the components' order."""
@@ -285,15 +285,21 @@ class GaussianMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         """How a NaN is read."""
         return fitting.READINGS[self.missing]
 
-    def _values(self, X: ArrayLike, **asked: Any) -> Real:
-        """X as scikit-learn validates it; ``asked`` as in its ``validate_data``."""
-        finite = True if self.missing == "error" else "allow-nan"
-        asked = {"dtype": [np.float64, np.float32], "order": "C", "ensure_all_finite": finite, **asked}
-        return np.asarray(validate_data(self, X, **asked))
+    @property
+    def _gaps(self) -> bool:
+        """Whether NaN is a missing value."""
+        return self.missing != "error"
 
-    def _score(self, method: Callable[[Mixture, Real], Any], X: ArrayLike, **asked: Any) -> NDArray[Any]:
+    def _values(self, X: ArrayLike, gaps: bool, **asked: Any) -> Real:
+        """X as scikit-learn validates it, finite, or with gaps; ``asked`` as in its ``validate_data``."""
+        asked = {"dtype": [np.float64, np.float32], "order": "C", "ensure_all_finite": False, **asked}
+        values = np.asarray(validate_data(self, X, **asked))
+        checks.require_finite(values, gaps, 'missing="marginalise" takes NaN for a missing value')
+        return values
+
+    def _score(self, method: Callable[[Mixture, Real], Any], X: ArrayLike, gaps: bool) -> NDArray[Any]:
         check_is_fitted(self)
-        mixture, values = self._mixture(), self._values(X, reset=False, **asked)
+        mixture, values = self._mixture(), self._values(X, gaps, reset=False)
         return fitting.by_shards(lambda rows: method(mixture, rows), values, self.n_jobs)
 
     def _mixture(self) -> Mixture:

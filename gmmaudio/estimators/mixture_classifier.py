@@ -108,7 +108,8 @@ class MixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         checks.require_common(self)
         checks.require_number("max_iter", self.max_iter, Integral, 1)
-        values, y = validate_data(self, X, y, dtype=[np.float64, np.float32], order="C")
+        values, y = validate_data(self, X, y, dtype=[np.float64, np.float32], order="C", ensure_all_finite=False)
+        checks.require_finite(values)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         weights = None if sample_weight is None else check_weights(sample_weight, len(values))
@@ -134,7 +135,9 @@ class MixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_joint_log_proba(self, X: ArrayLike) -> Floats:
         """log prior + log density of each class: (n, n_features) to (n, n_classes)."""
         check_is_fitted(self)
-        values = validate_data(self, X, dtype=[np.float64, np.float32], order="C", reset=False)
+        asked = {"dtype": [np.float64, np.float32], "order": "C", "ensure_all_finite": False}
+        values = validate_data(self, X, reset=False, **asked)
+        checks.require_finite(values)
         with np.errstate(divide="ignore"):  # a prior of zero excludes its class
             log_priors = np.log(self.priors_)
         densities = fitting.by_shards(

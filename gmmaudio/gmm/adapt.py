@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmaudio.errors import DataError
-from gmmaudio.gmm.covariance import KINDS, TINY, Covariance, Regulariser
-from gmmaudio.gmm.em import maximise
+from gmmaudio.gmm.covariance import KINDS, Covariance, Regulariser
+from gmmaudio.gmm.em import TINY, maximise
 from gmmaudio.gmm.mixture import Mixture
 from gmmaudio.gmm.statistics import Statistics
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmaudio.gmm.covariance import KINDS, TINY, Diagonal, Regulariser
+from gmmaudio.gmm.covariance import KINDS, Diagonal, Regulariser
 from gmmaudio.gmm.mixture import Mixture
 from gmmaudio.gmm.shards import Shard
 from gmmaudio.gmm.statistics import Statistics, accumulate
@@ -20,6 +20,8 @@ from gmmaudio.parallel import map_in_order, one_blas_thread
 
 Floats = NDArray[np.float64]
 Real = NDArray[np.floating]
+
+TINY = 1e-150  # an occupancy below this is none
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,17 +14,9 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmaudio.gmm.covariance import (
-    LOG_2_PI,
-    Covariance,
-    Diagonal,
-    Evaluation,
-    Full,
-    inverse_root,
-    log_weights,
-    padded,
-    product,
-)
+from gmmaudio.gmm.covariance import Covariance, Diagonal, Full
+from gmmaudio.gmm.evaluation import LOG_2_PI, Evaluation, log_weights, padded, product
+from gmmaudio.gmm.matrices import inverse_root
 from gmmaudio.gmm.mixture import Mixture
 from gmmaudio.gmm.statistics import Statistics
 

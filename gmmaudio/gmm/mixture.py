@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmaudio.errors import DataError
-from gmmaudio.gmm.covariance import KINDS, Covariance, Evaluation
+from gmmaudio.gmm.covariance import KINDS, Covariance
+from gmmaudio.gmm.evaluation import Evaluation
 
 Floats = NDArray[np.float64]
 Real = NDArray[np.floating]

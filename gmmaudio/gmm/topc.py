@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmaudio.errors import DataError
-from gmmaudio.gmm.covariance import Evaluation
+from gmmaudio.gmm.evaluation import Evaluation
 from gmmaudio.gmm.mixture import Mixture, as_frames, refuse_non_finite
 
 Floats = NDArray[np.float64]
