@@ -1,8 +1,9 @@
-"""How sure one can be of an accuracy: confidence intervals that know which clips belong together.
+"""How sure one can be of a figure: confidence intervals that know which clips belong together.
 
 Clips of one group (speaker, artist, source recording) are alike, so a thousand clips of six speakers may tell
 little more about the next speaker than six clips would. Whole groups are therefore the units here wherever
-groups are known, and the accuracy is the ratio of two sums over groups: clips right to clips.
+groups are known. `interval` serves an accuracy, the ratio of two sums over groups: clips right to clips;
+`gmmaudio.measures.resampling` serves any other figure.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit, ndtr, ndtri, stdtrit
 
 from gmmaudio.errors import DataError
+from gmmaudio.measures.checks import flags
 
 BOOTSTRAP_GROUPS = 20
 """From this number of groups up the bootstrap is used; fewer have too few different resamples."""
@@ -22,14 +24,14 @@ BOOTSTRAP_GROUPS = 20
 
 @dataclass(frozen=True)
 class Interval:
-    """A confidence interval for an accuracy, and what it rests on.
+    """A confidence interval for an accuracy or another figure, and what it rests on.
 
     Attributes
     ----------
     low, high : float
-        0 <= low <= accuracy <= high <= 1, and low < high.
+        low <= figure <= high and low < high, within the bounds of the figure: 0 and 1 for an accuracy.
     method : str
-        ``"bootstrap over groups"``, ``"t over groups"``, ``"Wilson over groups"`` or ``"Wilson over clips"``.
+        ``"bootstrap over groups"``, ``"t over groups"``, ``"Wilson over groups"``, or the like over clips.
     clips : int
         The number of clips.
     groups : int
@@ -77,7 +79,7 @@ def wilson(right: int, n: int, level: float = 0.95) -> tuple[float, float]:
     """
     if not 0 <= right <= n or n < 1:
         raise DataError("bad_count", f"got {right} right of {n}; 0 <= right <= n and n >= 1 are needed")
-    z = float(ndtri(0.5 + _checked(level) / 2))
+    z = normal_quantile(level)
     share = right / n
     centre = share + z * z / (2 * n)
     spread = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
@@ -153,7 +155,7 @@ def interval(
     """
     if resamples < 1:
         raise DataError("bad_resamples", f"got {resamples} resamples; at least 1 is needed", "take 2000")
-    right = _flags(correct)
+    right = flags(correct)
     hits, sizes = _totals(right, groups)
     clips, count = len(right), len(sizes)
     over_clips = wilson(int(right.sum()), clips, level)
@@ -175,7 +177,7 @@ def _t_bounds(hits: NDArray[np.int64], sizes: NDArray[np.int64], level: float) -
     share = hits.sum() / clips
     error = np.sqrt(count / (count - 1) * np.sum((hits - share * sizes) ** 2)) / clips
     # The derivative of the logit carries the error over to its scale, where the interval may be symmetric.
-    reach = stdtrit(count - 1, 0.5 + level / 2) * error / (share * (1 - share))
+    reach = t_quantile(count, level) * error / (share * (1 - share))
     return float(expit(logit(share) - reach)), float(expit(logit(share) + reach))
 
 
@@ -188,7 +190,7 @@ def _bootstrap_bounds(
     for i in range(resamples):
         chosen = draw.integers(count, size=count)
         shares[i] = hits[chosen].sum() / sizes[chosen].sum()
-    tail = ndtr(stdtrit(count - 1, 0.5 - level / 2) * np.sqrt(count / (count - 1)))
+    tail = expanded_tail(count, level)
     low, high = np.quantile(shares, [tail, 1 - tail])
     return float(low), float(high)
 
@@ -197,23 +199,36 @@ def _totals(
     right: NDArray[np.bool_], groups: Sequence[str | None] | None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Clips right and clips of each group, in the order in which the groups first occur."""
-    if groups is not None and len(groups) != len(right):
-        raise DataError("length_mismatch", f"got {len(right)} clips and {len(groups)} groups; one each is needed")
-    if groups is None or all(group is None for group in groups):
+    index = group_index(groups, len(right))
+    if index is None:
         return right[:0].astype(np.int64), right[:0].astype(np.int64)
-    places: dict[object, int] = {}
-    index = [places.setdefault((i,) if group is None else group, len(places)) for i, group in enumerate(groups)]
     return np.bincount(index, weights=right).astype(np.int64), np.bincount(index).astype(np.int64)
 
 
-def _flags(correct: ArrayLike) -> NDArray[np.bool_]:
-    values = np.asarray(correct)
-    if values.ndim != 1 or len(values) == 0 or not np.isin(values, (0, 1)).all():
-        raise DataError(
-            "bad_shape",
-            f"got shape {values.shape}, type {values.dtype}; a non-empty (n,) of True and False is needed",
-        )
-    return values.astype(np.bool_)
+def group_index(groups: Sequence[str | None] | None, clips: int) -> NDArray[np.intp] | None:
+    """(n,) number of each clip's group, in the order in which they first occur; None if no groups are known."""
+    if groups is not None and len(groups) != clips:
+        raise DataError("length_mismatch", f"got {clips} clips and {len(groups)} groups; one each is needed")
+    if groups is None or all(group is None for group in groups):
+        return None
+    places: dict[object, int] = {}
+    index = [places.setdefault((i,) if group is None else group, len(places)) for i, group in enumerate(groups)]
+    return np.array(index, dtype=np.intp)
+
+
+def normal_quantile(level: float) -> float:
+    """How many standard errors an interval reaches to either side."""
+    return float(ndtri(0.5 + _checked(level) / 2))
+
+
+def t_quantile(count: int, level: float) -> float:
+    """The same, where the standard error was estimated from this number of units."""
+    return float(stdtrit(count - 1, 0.5 + _checked(level) / 2))
+
+
+def expanded_tail(count: int, level: float) -> float:
+    """The share of resamples to leave out at either end, for this number of units."""
+    return float(ndtr(-t_quantile(count, level) * np.sqrt(count / (count - 1))))
 
 
 def _checked(level: float) -> float:
