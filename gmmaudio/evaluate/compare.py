@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -184,7 +183,7 @@ def _seconds(path: Path, number: int, row: Mapping[str, Any], name: str) -> floa
     value = row.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9 or not isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
         _refuse(path, f"the {name} of prediction {number} is not a number of seconds")
     return float(value)
 
@@ -203,7 +202,8 @@ def _same_clips(one: Mapping[Key, Answer], two: Mapping[Key, Answer], first: Pat
         if answer.truth != two[key].truth:
             raise DataError(
                 "different_truth",
-                f"{_shown(key)} is {printable(answer.truth)!r} in one file and {printable(two[key].truth)!r} in the other",
+                f"{_shown(key)} is {printable(answer.truth)!r} in {printable(first)} "
+                f"and {printable(two[key].truth)!r} in {printable(second)}",
                 "evaluate both models against the same labels",
             )
 
@@ -212,7 +212,7 @@ def _group(key: Key, one: Answer, two: Answer) -> str | None:
     if one.group is not None and two.group is not None and one.group != two.group:
         raise DataError(
             "different_groups",
-            f"{_shown(key)} is of group {printable(one.group)!r} in one file and of {printable(two.group)!r} in the other",
+            f"{_shown(key)} is of group {printable(one.group)!r} in one file, of {printable(two.group)!r} in the other",
             "evaluate both models with the same groups",
         )
     return two.group if one.group is None else one.group

@@ -1,6 +1,6 @@
 """Do answers given with 80 % confidence come out right 80 times in 100? Reliability, and its error.
 
-`gmmaudio.measures.cllr` asks more of posteriors, for all classes and with a proper scoring rule; this here is
+`gmmaudio.measures.multiclass` asks more of posteriors, for all classes and with a proper scoring rule; this here is
 what a reader can see in a picture.
 """
 

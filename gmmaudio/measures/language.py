@@ -63,8 +63,8 @@ def average_cost(truth: ArrayLike, accepted: ArrayLike) -> DetectionCost:
         The column of each clip's language; -1 for a clip of none of them.
     accepted : (n, L) bool
         The decision "it is this language" for each clip and language, each made on its own: none, one or
-        several may be True. From scores, with a threshold: ``scores >= threshold``; from log-likelihood
-        ratios (`gmmaudio.measures.cllr.detection_llrs`) the threshold that Cavg's priors call for is 0.
+        several may be True. From scores at a threshold: ``scores >= threshold``; for log-likelihood ratios
+        (`gmmaudio.measures.multiclass.detection_llrs`) Cavg's priors and costs call for the threshold 0.
 
     Returns
     -------
