@@ -177,7 +177,8 @@ def min_class_cllr(truth: ArrayLike, scores: ArrayLike) -> tuple[float | None, .
 
     References
     ----------
-    Brümmer and du Preez 2006, as `gmmaudio.measures.cllr.cllr`, for one detector; here applied to each class and weighted as Cavg.
+    Brümmer and du Preez 2006, as `gmmaudio.measures.cllr.cllr`, for one detector; here applied to each class
+    and weighted as Cavg.
 
     Examples
     --------
