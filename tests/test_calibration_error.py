@@ -37,8 +37,7 @@ def test_by_counting(pairs):
             rights, ps = zip(*held, strict=True)
             error += len(held) / len(pairs) * abs(sum(rights) / len(held) - sum(ps) / len(held))
     correct, confidence = zip(*pairs, strict=True)
-    # k / 15 and n / 120 are rounded alike or nearly so: numbers on an edge may differ by the last bit.
-    edges = [b / 15 for b in range(16)]
+    edges = [b / 15 for b in range(16)]  # rounded as above, so that an answer on an edge falls to the same side
     assert reliability(correct, confidence, edges).error == pytest.approx(error, abs=1e-12)
 
 
