@@ -1,6 +1,6 @@
 """gmmaudio.measures.cllr and .multiclass against closed forms, brute force, scikit-learn, and by hand."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import inf, log, log2
 
 import hypothesis.strategies as st
@@ -61,9 +61,7 @@ def test_cllr_against_scikit_learn(targets, others):
 
 def test_targets_and_others_cannot_be_swapped_unseen():
     # Targets 2 and -1, a non-target 0: 1/2 (mean(log2(1 + e^-2), log2(1 + e^1)) + 1).
-    assert cllr([2, -1], [0]) == pytest.approx(
-        ((log2(1 + np.exp(-2)) + log2(1 + np.exp(1))) / 2 + 1) / 2, abs=1e-15
-    )
+    assert cllr([2, -1], [0]) == pytest.approx(((log2(1 + np.exp(-2)) + log2(1 + np.exp(1))) / 2 + 1) / 2, abs=1e-15)
     assert abs(cllr([0], [2, -1]) - cllr([2, -1], [0])) > 0.1
     assert min_cllr([2], [1]) == 0
     assert min_cllr([1], [2]) == 1  # the best increasing map of misleading scores says nothing
@@ -101,9 +99,9 @@ def test_min_cllr_by_brute_force(targets, others):
     best = inf
     for cuts in (c for k in range(len(steps)) for c in combinations(range(1, len(steps)), k)):
         ends = [0, *cuts, len(steps)]
-        runs = [(sum(t[a:b]), sum(o[a:b])) for a, b in zip(ends, ends[1:], strict=False)]
+        runs = [(sum(t[a:b]), sum(o[a:b])) for a, b in pairwise(ends)]
         shares = [a / (a + b) for a, b in runs]
-        if all(x <= y + 1e-12 for x, y in zip(shares, shares[1:], strict=False)):
+        if all(x <= y + 1e-12 for x, y in pairwise(shares)):
             best = min(best, sum(-m * log2(m / (a + b)) for a, b in runs for m in (a, b) if m > 0))
     assert min_cllr(targets, others) == pytest.approx(best, abs=1e-9)
 
@@ -246,8 +244,8 @@ def test_two_classes_are_the_binary_measure(pair):
 
 
 def test_min_class_cllr_worked_by_hand():
-    # Class 0: its clips score 2, 1; class 1 scores 1, class 2 scores 0, 0. Masses: 2 -> 1/4 : 0, 1 -> 1/4 : 1/4 (class 1
-    # has one clip and shares the others' half with class 2), 0 -> 0 : 1/4. Only the tie pays: 1/2 at 1 bit.
+    # Class 0: its clips score 2, 1; class 1 scores 1, class 2 scores 0, 0. Masses: 2 -> 1/4 : 0, 1 -> 1/4 : 1/4
+    # (class 1 has one clip and shares the others' half with class 2), 0 -> 0 : 1/4. Only the tie pays: 1/2 at 1 bit.
     column = np.array([2.0, 1.0, 1.0, 0.0, 0.0])
     values = np.column_stack([column, -column, np.zeros(5)])
     assert min_class_cllr([0, 0, 1, 2, 2], values)[0] == pytest.approx(0.5, abs=1e-15)

@@ -125,7 +125,7 @@ def test_truth_and_decisions_cannot_be_swapped_unseen():
     truth, accepted = [0, 1], np.eye(2, dtype=bool)
     with pytest.raises(DataError):
         average_cost(accepted, truth)
-    # Language 0 is taken for 1, but 1 never for 0: the costs of a miss and of a false alarm fall to different languages.
+    # Language 0 is taken for 1, but 1 never for 0: the miss and the false alarm fall to different languages.
     found = average_cost([0, 1], [[0, 1], [0, 1]])
     assert (found.miss, found.false_alarm) == ((1, 0), (0, 1))
 
@@ -136,7 +136,11 @@ def test_identification_error_worked_by_hand():
     assert found.per_language == (pytest.approx(2 / 3), 0, 1, None)
     assert found.average == pytest.approx((2 / 3 + 0 + 1) / 3, abs=1e-15)
     # The other way round, 0 was "true" twice and 1 three times.
-    assert identification_error([0, 1, 0, 1, 1, 2], [0, 0, 0, 1, 1, 0], 4).per_language[:3] == (0, pytest.approx(1 / 3), 1)
+    assert identification_error([0, 1, 0, 1, 1, 2], [0, 0, 0, 1, 1, 0], 4).per_language[:3] == (
+        0,
+        pytest.approx(1 / 3),
+        1,
+    )
     assert identification_error([0, 0, 0, 1, 1, 0], [0, 1, 0, 1, 1, 2], 4).per_language[:3] == (0.5, 0, None)
 
 

@@ -79,16 +79,16 @@ class ComparedEvaluations:
         names = [printable(self.first), printable(self.second)]
         width = max(map(len, names))
         lines = [
-            f"{name:{width}}  {100 * accuracy:5.1f} %  alone right on {alone} clips"
+            f"{name:{width}}  {100 * accuracy:5.1f} %  clips that it alone has right: {alone}"
             for name, accuracy, alone in zip(
                 names, found.accuracies, (found.first_only, found.second_only), strict=True
             )
         ]
-        extent = f"in {sure.groups} groups" if sure.groups else "no groups known"
+        extent = f" in {sure.groups} groups" if sure.groups else ", no groups known"
         return "\n".join(
             [
                 *lines,
-                f"measured on {found.clips} clips, {extent}; both right on {found.both}, neither on {found.neither}",
+                f"measured on {found.clips} clips{extent}; both right on {found.both}, neither on {found.neither}",
                 f"difference  {100 * found.difference:+.1f} points  (95 % interval {100 * sure.low:+.1f} to "
                 f"{100 * sure.high:+.1f}, {sure.method})",
                 f"McNemar's exact test: p = {found.p:.2g}",
