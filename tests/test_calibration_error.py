@@ -13,7 +13,7 @@ answers = st.lists(st.tuples(st.booleans(), st.integers(0, 120).map(lambda n: n 
 
 
 def test_worked_by_hand():
-    # Bins (0, 1/2] and (1/2, 1]. 0, 0.4 and 0.5 in the first: mean 0.3, 1 of 3 right; 0.8 and 1.0: mean 0.9, 1 of 2 right.
+    # Bins to 1/2 and above. 0, 0.4 and 0.5 in the first: mean 0.3, 1 of 3 right; 0.8 and 1.0: mean 0.9, 1 of 2 right.
     found = reliability([False, True, False, True, False], [0.4, 0.0, 0.5, 1.0, 0.8], [0, 0.5, 1])
     np.testing.assert_allclose(found.confidence, [0.3, 0.9], atol=1e-15)
     np.testing.assert_allclose(found.accuracy, [1 / 3, 1 / 2], atol=1e-15)

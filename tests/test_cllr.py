@@ -19,11 +19,12 @@ from gmmaudio.measures.multiclass import class_cllr, detection_llrs, min_class_c
 scores = st.lists(st.integers(-8, 8).map(lambda n: n / 2), min_size=1, max_size=12)
 
 
-def clips(draw_floats=st.floats(-20, 20), most=6):
+def clips(most=6):
     """Truth and (n, L) log-likelihoods; each class has clips."""
+    number = st.floats(-20, 20)
 
     def rows(size):
-        row = st.tuples(st.integers(0, size - 1), st.lists(draw_floats, min_size=size, max_size=size))
+        row = st.tuples(st.integers(0, size - 1), st.lists(number, min_size=size, max_size=size))
         every = st.tuples(*(st.tuples(st.just(own), row) for own in range(size)))
         return st.tuples(every, st.lists(row, max_size=12)).map(
             lambda found: [(own, values) for own, (_, values) in found[0]] + found[1]
