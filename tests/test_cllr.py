@@ -19,9 +19,8 @@ from gmmaudio.measures.multiclass import class_cllr, detection_llrs, min_class_c
 scores = st.lists(st.integers(-8, 8).map(lambda n: n / 2), min_size=1, max_size=12)
 
 
-def clips(most=6):
+def clips(most=6, number=st.floats(-20, 20)):  # noqa: B008 -- a strategy is a value
     """Truth and (n, L) log-likelihoods; each class has clips."""
-    number = st.floats(-20, 20)
 
     def rows(size):
         row = st.tuples(st.integers(0, size - 1), st.lists(number, min_size=size, max_size=size))
@@ -178,6 +177,20 @@ def test_certain_answers():
     # Class 0's score is highest on the clip that is not: the best increasing map takes both for one.
     assert min_class_cllr([1, 0, 2], ratios)[2] == 0
     assert not np.isnan(min_class_cllr([1, 0, 2], ratios)).any()
+
+
+@settings(max_examples=200, deadline=None)
+@given(clips(number=st.sampled_from([0.0, 1.5, -3.0, -800.0, -inf])))
+def test_classes_ruled_out_make_costs_infinite_never_nan(pair):
+    truth, values = pair
+    assume(not np.isneginf(values).all(axis=1).any())
+    ratios = detection_llrs(values)
+    costs = [multiclass_cllr(truth, values), *class_cllr(truth, ratios), *min_class_cllr(truth, ratios)]
+    assert not np.isnan(ratios).any()
+    assert not np.isnan(costs).any()
+    assert (costs[0] == inf) == np.isneginf(values[np.arange(len(truth)), truth]).any()
+    assert max(costs[-values.shape[1] :]) <= 1
+    assert (np.array(costs[1 : 1 + values.shape[1]]).mean() <= costs[0] + 1e-9) or costs[0] == inf
 
 
 @settings(max_examples=200, deadline=None)
