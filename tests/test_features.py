@@ -1,4 +1,4 @@
-"""MFCC against a written-out definition and kaldi-native-fbank; deltas, shifted deltas, normalisation by hand."""
+"""MFCC against a written-out definition and kaldi-native-fbank; the front end as a value."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from hypothesis import strategies as st
 import gmmaudio
 from gmmaudio.corpus.audio import Clip
 from gmmaudio.errors import ClipError, DataError, GmmaudioError
-from gmmaudio.features.context import Deltas, ShiftedDeltas, slope
-from gmmaudio.features.frames import Frames
+from gmmaudio.features.context import Deltas
 from gmmaudio.features.frontend import PRESETS, FrontEnd, front_end_from, preset
 from gmmaudio.features.mfcc import Mfcc
-from gmmaudio.features.normalise import Normalise
 from gmmaudio.features.vad import EnergyVad
 
 
@@ -124,53 +122,6 @@ def test_the_public_function() -> None:
         gmmaudio.mfcc(samples, 16000, dialect="klingon")
     with pytest.raises(DataError, match="mono"):
         gmmaudio.mfcc(np.zeros((100, 2)), 16000)
-
-
-def frames_of(values: np.ndarray) -> Frames:
-    return Frames(values.astype(np.float32), np.ones(len(values), bool), 0.01)
-
-
-def test_deltas_by_hand() -> None:
-    values = np.array([0.0, 1, 4, 9, 16, 25])[:, None]
-    # HTK eq. 5.16 with two frames either side, edges repeated:
-    # t=2: (1*(9-1) + 2*(16-0))/10 = 4;  t=0: (1*(1-0) + 2*(4-0))/10 = 0.9
-    found = slope(values.astype(np.float32), 2)[:, 0]
-    assert found[2] == pytest.approx(4.0)
-    assert found[0] == pytest.approx(0.9)
-
-
-def test_a_constant_has_no_slope_even_at_the_edges() -> None:
-    out = Deltas(order=2)(frames_of(np.full((7, 3), 5.0)))
-    assert out.values.shape == (7, 9)
-    assert np.all(out.values[:, 3:] == 0)
-
-
-def test_shifted_deltas_are_their_definition() -> None:
-    values = np.random.default_rng(0).standard_normal((40, 9))
-    out = ShiftedDeltas(7, 1, 3, 7)(frames_of(values)).values
-    assert out.shape == (40, 56)
-    at = lambda t: values[np.clip(t, 0, 39), :7]  # noqa: E731
-    for t in range(40):
-        expected = [values[t, :7]]
-        for block in range(7):  # Torres-Carrasquillo 2002: c(t + iP + d) - c(t + iP - d)
-            # Beyond the clip frames repeat the edge, so both terms are the same there.
-            expected.append(at(t + 3 * block + 1) - at(t + 3 * block - 1))
-        np.testing.assert_allclose(out[t], np.concatenate(expected), atol=1e-6)
-
-
-def test_normalisation_uses_the_voiced_frames() -> None:
-    values = np.random.default_rng(0).normal(5, 3, (500, 2)).astype(np.float32)
-    voiced = np.arange(500) < 400
-    values[400:] = 1000
-    out = Normalise(variance=True)(Frames(values, voiced, 0.01))
-    np.testing.assert_allclose(out.values[:400].mean(axis=0), 0, atol=1e-5)
-    np.testing.assert_allclose(out.values[:400].std(axis=0), 1, atol=1e-5)
-
-
-def test_vad_is_kaldi_s_rule() -> None:
-    energy = np.array([10.0, 20, 30], np.float32)
-    # 5.5 + 0.5 * 20 = 15.5
-    assert EnergyVad(5.5, 0.5)(energy).tolist() == [False, True, True]
 
 
 def test_digital_silence_is_not_voiced_and_a_whole_clip_of_it_an_error() -> None:

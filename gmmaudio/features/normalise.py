@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmmaudio.features.frames import Frames
+
+Floats = NDArray[np.float64]
+BLOCK = 4096  # frames
 
 
 @dataclass(frozen=True)
@@ -21,13 +26,29 @@ class Normalise:
 
     variance: bool = False
 
+    @property
+    def halo(self) -> None:
+        """None: a frame's result depends on the whole clip."""
+
     def dimension(self, d: int) -> int:
         return d
 
     def __call__(self, frames: Frames) -> Frames:
-        basis = frames.values[frames.voiced] if frames.voiced.any() else frames.values
-        values = frames.values - basis.mean(axis=0, dtype=np.float64).astype(np.float32)
+        counted = frames.voiced if frames.voiced.any() else np.ones(len(frames.values), bool)
+        n, d = max(int(counted.sum()), 1), frames.values.shape[1]
+        mean, square = np.zeros(d), np.zeros(d)
+        for part in _blocks(frames.values, counted):
+            mean += part.sum(axis=0) / n
+        values = frames.values - mean.astype(np.float32)
         if self.variance:
-            deviation = basis.std(axis=0, dtype=np.float64)
-            values /= np.maximum(deviation, 0.01).astype(np.float32)
+            for part in _blocks(frames.values, counted):
+                square += np.square(part - mean).sum(axis=0) / n
+            values /= np.maximum(np.sqrt(square), 0.01).astype(np.float32)
         return replace(frames, values=values)
+
+
+def _blocks(values: NDArray[np.float32], counted: NDArray[np.bool_]) -> Iterator[Floats]:
+    """The frames that count in float64, a block at a time."""
+    for start in range(0, len(values), BLOCK):
+        rows = slice(start, start + BLOCK)
+        yield values[rows].compress(counted[rows], axis=0).astype(np.float64)
