@@ -1,4 +1,4 @@
-"""Pictures of an evaluation. matplotlib is imported here and nowhere else.
+"""Pictures of an evaluation. matplotlib is imported in this folder only.
 
 Figures are made as objects, never through pyplot: no window, no global state, any number of threads.
 """
@@ -6,7 +6,6 @@ Figures are made as objects, never through pyplot: no window, no global state, a
 from __future__ import annotations
 
 from os import PathLike
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,18 +15,15 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
-from gmmaudio.errors import DataError
 from gmmaudio.evaluate.evaluation import Evaluation, extent, headline, shown
+from gmmaudio.evaluate.pictures import check_suffix, save
 
-_SUFFIXES = (".png", ".svg", ".pdf")
 _RIGHT = LinearSegmentedColormap.from_list("right", ["#eef4fa", "#5b9bc9", "#0b3c6f"])
 _WRONG = LinearSegmentedColormap.from_list("wrong", ["#fdf0e7", "#ee8a55", "#8c2d04"])
 _INK, _PALE_INK, _LINE = "#222222", "#666666", "#dddddd"
 _CAPTION = "rows add up to a class's clips; colour: share of the row, blue right, orange wrong"
 _MARGINS = 3.2  # inches that names, title and caption take beside the cells
 _NARROWEST = 6.4  # inches that the title needs
-_DOTS = 150  # per inch
-_MOST_DOTS = 9000  # along an edge, so that a thousand classes do not exhaust the memory
 
 
 def confusion_picture(found: Evaluation, path: str | PathLike[str]) -> None:
@@ -53,15 +49,8 @@ def confusion_picture(found: Evaluation, path: str | PathLike[str]) -> None:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     confusion_picture(found, folder + "/confusion.png")
     """
-    suffix = Path(path).suffix.lower()
-    if suffix not in _SUFFIXES:
-        raise DataError(
-            "picture_format",
-            f"got the suffix {suffix!r}; a picture is one of {', '.join(_SUFFIXES)}",
-            "name the file confusion.png",
-        )
-    figure = confusion_figure(found)
-    figure.savefig(path, format=suffix[1:], dpi=min(_DOTS, _MOST_DOTS / max(figure.get_size_inches())))
+    check_suffix(path, "confusion.png")
+    save(confusion_figure(found), path)
 
 
 def confusion_figure(found: Evaluation) -> Figure:
