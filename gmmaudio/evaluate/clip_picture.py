@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from os import PathLike
 
 import numpy as np
@@ -90,9 +91,9 @@ def clip_picture(clip: Clip, front_end: FrontEnd, path: str | PathLike[str]) -> 
 def clip_figure(clip: Clip, front_end: FrontEnd) -> Figure:
     """A picture of a clip as a matplotlib figure.
 
-    From above: the waveform (lowest and highest sample of each column), on grey where the front end hears no voice;
-    the spectrogram, in dB over a sine of full scale (dBFS); the coefficients, each in its own standard deviations around
-    its mean over the voiced frames, and pale where unvoiced.
+    From above: the waveform (lowest and highest sample of each column), on grey where frames are unvoiced; the
+    spectrogram, in dB over a sine of full scale (dBFS); the coefficients, each in its own standard deviations
+    around its mean over the voiced frames, and pale where unvoiced.
 
     Examples
     --------
@@ -160,7 +161,7 @@ def _draw_wave(axes: Axes, view: _View) -> None:
 
 def _shade(axes: Axes, view: _View, heights: tuple[float, float], colour: str, strength: float) -> None:
     """Lay a colour over the unvoiced stretches, weaker where only some of a column's frames are unvoiced."""
-    unvoiced = np.ones(1)
+    unvoiced: Real = np.ones(1)
     span = (0.0, view.seconds)
     if len(view.frames.voiced):
         unvoiced, span = _averages(~view.frames.voiced[:, None])[:, 0], view.frame_span
@@ -195,9 +196,9 @@ def _spectrogram(clip: Clip) -> tuple[NDArray[np.float32], float]:
     """Mean power (columns, bins) relative to a sine of full scale, and half a window, which nothing is known of
     at either end, in seconds."""
     n_fft = 1 << round(np.log2(_WINDOW * clip.rate))
-    width = min(n_fft, len(clip.samples))
-    window = np.hanning(width + 2)[1:-1].astype(np.float32)
-    window *= 2 / window.sum()
+    width = min(n_fft, 2 + len(clip.samples) // 16)  # shorter in a short clip, which else would be one window
+    hann = np.hanning(width + 2)[1:-1]
+    window = (2 * hann / hann.sum()).astype(np.float32)
     windows = np.lib.stride_tricks.sliding_window_view(clip.samples, width)
     batches = [
         (np.abs(np.fft.rfft(windows[starts] * window, n_fft)) ** 2).mean(axis=1)
@@ -242,7 +243,7 @@ def _draw_coefficients(axes: Axes, view: _View) -> AxesImage:
 def _averages(values: NDArray[np.generic]) -> NDArray[np.float32]:
     """Frames (n, d) averaged to at most ``COLUMNS``."""
     edges = _edges(len(values), COLUMNS)
-    return np.array([values[a:b].mean(axis=0) for a, b in zip(edges, edges[1:], strict=False)], np.float32)
+    return np.array([values[a:b].mean(axis=0) for a, b in pairwise(edges)], np.float32)
 
 
 def _edges(n: int, most: int) -> NDArray[np.intp]:
