@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gmmaudio.errors import DataError
 from gmmaudio.features.context import Deltas, ShiftedDeltas, slope
 from gmmaudio.features.frames import Frames
+from gmmaudio.features.frontend import FrontEnd, front_end_from, preset
 from gmmaudio.features.normalise import Normalise
 from gmmaudio.features.sliding import SlidingNormalise
 from gmmaudio.features.texture import Texture
@@ -254,3 +255,13 @@ def test_settings_that_make_no_sense(make, words: str) -> None:  # type: ignore[
     with pytest.raises(DataError, match=words) as caught:
         make()
     assert caught.value.code == "bad_setting"
+
+
+def test_steps_from_toml_and_back(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "mine.toml"
+    sliding = 'type = "sliding_normalise"\nwindow = 200\nvariance = true\n'
+    file.write_text(f'[[steps]]\n{sliding}[[steps]]\ntype = "texture"\nwindow = 50\n')
+    found = preset(str(file))
+    assert found == FrontEnd(steps=(SlidingNormalise(window=200, variance=True), Texture(50)))
+    assert found.dimension == 26
+    assert front_end_from(found.as_dict()) == found

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gmmaudio.corpus.audio import read_clip
 from gmmaudio.errors import DataError
+from gmmaudio.features.frontend import FrontEnd, front_end_from
 from gmmaudio.features.mfcc import Mfcc
 from gmmaudio.features.vad import EnergyVad, MixtureVad
 
@@ -171,3 +172,14 @@ def test_settings_that_make_no_sense(make, words: str) -> None:  # type: ignore[
     with pytest.raises(DataError, match=words) as caught:
         make()
     assert caught.value.code == "bad_setting"
+
+
+def test_a_front_end_says_which_rule_and_without_a_type_it_is_the_energy() -> None:
+    found = front_end_from({"vad": {"type": "mixture", "context": 3}})
+    assert found == FrontEnd(vad=MixtureVad(context=3))
+    assert front_end_from(found.as_dict()) == found
+    assert front_end_from({"vad": {"threshold": 5.5, "mean_scale": 0.5}}).vad == EnergyVad(5.5, 0.5)
+    with pytest.raises(DataError, match="known are energy, mixture"):
+        front_end_from({"vad": {"type": "neural"}})
+    with pytest.raises(DataError, match="has no setting 'separations'"):
+        front_end_from({"vad": {"type": "mixture", "separations": 3.0}})

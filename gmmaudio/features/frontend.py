@@ -19,12 +19,22 @@ from gmmaudio.features.context import Deltas, ShiftedDeltas
 from gmmaudio.features.frames import Frames
 from gmmaudio.features.mfcc import Mfcc, check_length
 from gmmaudio.features.normalise import Normalise
-from gmmaudio.features.vad import EnergyVad
+from gmmaudio.features.sliding import SlidingNormalise
+from gmmaudio.features.texture import Texture
+from gmmaudio.features.vad import EnergyVad, MixtureVad
 
-Step = Deltas | ShiftedDeltas | Normalise
+Step = Deltas | ShiftedDeltas | Normalise | SlidingNormalise | Texture
+Vad = EnergyVad | MixtureVad
 MAX_DIMENSION = 4096
 MAX_STEPS = 16
-STEPS: dict[str, type[Step]] = {"deltas": Deltas, "shifted_deltas": ShiftedDeltas, "normalise": Normalise}
+STEPS: dict[str, type[Step]] = {
+    "deltas": Deltas,
+    "shifted_deltas": ShiftedDeltas,
+    "normalise": Normalise,
+    "sliding_normalise": SlidingNormalise,
+    "texture": Texture,
+}
+VADS: dict[str, type[Vad]] = {"energy": EnergyVad, "mixture": MixtureVad}
 
 
 @dataclass(frozen=True)
@@ -35,9 +45,9 @@ class FrontEnd:
     ----------
     mfcc : Mfcc
         The extractor; its ``rate`` is the rate that clips are brought to.
-    vad : EnergyVad
+    vad : EnergyVad or MixtureVad
         Which frames count; decided on raw energy.
-    steps : tuple of Deltas, ShiftedDeltas, Normalise
+    steps : tuple of Deltas, ShiftedDeltas, Normalise, SlidingNormalise, Texture
         Applied in order to all frames.
 
     Examples
@@ -47,7 +57,7 @@ class FrontEnd:
     """
 
     mfcc: Mfcc = field(default_factory=Mfcc)
-    vad: EnergyVad = field(default_factory=EnergyVad)
+    vad: Vad = field(default_factory=EnergyVad)
     steps: tuple[Step, ...] = ()
 
     def __post_init__(self) -> None:
@@ -91,10 +101,10 @@ class FrontEnd:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values that ``front_end_from`` reads back."""
-        names = {step: name for name, step in STEPS.items()}
+        names = {kind: name for name, kind in (STEPS | VADS).items()}
         return {
             "mfcc": asdict(self.mfcc),
-            "vad": asdict(self.vad),
+            "vad": {"type": names[type(self.vad)], **asdict(self.vad)},
             "steps": [{"type": names[type(step)], **asdict(step)} for step in self.steps],
         }
 
@@ -113,8 +123,8 @@ def front_end_from(values: Mapping[str, Any]) -> FrontEnd:
         raise DataError("bad_setting", f"steps must be a list of tables, got {type(steps).__name__}")
     return FrontEnd(
         _value(Mfcc, values.get("mfcc", {}), "mfcc"),
-        _value(EnergyVad, values.get("vad", {}), "vad"),
-        tuple(_step(step) for step in steps),
+        _typed(VADS, {"type": "energy"}, values.get("vad", {}), "vad"),
+        tuple(_typed(STEPS, {}, step, "a step") for step in steps),
     )
 
 
@@ -139,14 +149,15 @@ def preset(name: str) -> FrontEnd:
         raise DataError("bad_toml", f"{name} is not TOML: {error}") from error
 
 
-def _step(values: object) -> Step:
+def _typed(kinds: Mapping[str, type[Any]], assumed: Mapping[str, str], values: object, what: str) -> Any:
+    """One of several kinds of settings, told apart by the key ``type``, which may be ``assumed``."""
     if not isinstance(values, Mapping):
-        raise DataError("bad_setting", f"a step must be a table with a type, got {values!r}")
-    name = values.get("type")
-    if not isinstance(name, str) or name not in STEPS:
-        raise DataError("bad_setting", f"a step of type {name!r}, known are {', '.join(STEPS)}")
-    step: Step = _value(STEPS[name], {key: value for key, value in values.items() if key != "type"}, str(name))
-    return step
+        raise DataError("bad_setting", f"{what} must be a table with a type, got {values!r}")
+    values = {**assumed, **values}
+    name = values.pop("type", None)
+    if not isinstance(name, str) or name not in kinds:
+        raise DataError("bad_setting", f"{what} of type {name!r}, known are {', '.join(kinds)}")
+    return _value(kinds[name], values, name)
 
 
 def _value(cls: type[Any], values: object, where: str) -> Any:
