@@ -111,6 +111,17 @@ def test_a_click_in_noise_is_not_a_level() -> None:
     assert MixtureVad()(energies(samples)).all()
 
 
+def test_the_threshold_is_where_two_known_levels_are_equally_likely() -> None:
+    """Closed form for a shared variance v: the middle, moved by v log(w1 / w2) / (m2 - m1) towards the rarer."""
+    generator = np.random.default_rng(0)
+    for rare, expected in ((0.5, 13.0), (0.1, 13 + np.log(9) / 6)):
+        loud = generator.random(50_000) < rare
+        energy = generator.normal(np.where(loud, 16, 10), 1.0).astype(np.float32)
+        voiced = MixtureVad()(energy)
+        assert energy[voiced].min() == pytest.approx(expected, abs=0.1)
+        assert energy[~voiced].max() == pytest.approx(expected, abs=0.1)
+
+
 def test_digital_silence_is_never_voiced_and_does_not_count_as_the_quiet_level() -> None:
     samples = np.concatenate([np.zeros(RATE), steady(1, 0.01), np.zeros(3 * RATE), steady(1, 0.02, 1)])
     found = MixtureVad(context=5, proportion=0.1)(energies(samples))

@@ -90,8 +90,9 @@ class MixtureVad:
 
     The threshold follows the recording's level and its noise. If the clip has one level only (steady noise, music,
     speech without a pause), every frame above ``silence`` is voiced. It has one level if the two means lie within
-    ``separation``, or within twice the root mean square of the two standard deviations (Ashman's D below 2), or if
-    a component has less than 2 % of the frames.
+    ``separation``, or within two standard deviations (Ashman's D below 2), or if a component has less than 2 % of
+    the frames or is not the likelier one at its own mean. Weak sounds at the edges of words may be lost, which
+    short words feel: a ``context`` brings them back.
 
     Parameters
     ----------
@@ -136,28 +137,28 @@ class MixtureVad:
         if len(log_energy) < 2 or np.ptp(log_energy) < self.separation:
             return -np.inf
         levels = two_levels(log_energy)
-        quiet, loud = np.sort(levels.means[:, 0])
-        spread = np.sqrt(levels.covariance.deviations(2)[:, 0] @ levels.covariance.deviations(2)[:, 0] / 2)
-        if loud - quiet < max(self.separation, ASHMAN * spread) or levels.weights.min() < LEAST_SHARE:
-            return -np.inf
-        between = np.linspace(quiet, loud, 1001)
-        claims = levels.posteriors(between[:, None])[:, levels.means[:, 0].argmax()]
-        return float(between[np.argmax(claims > 0.5)])
+        order = levels.means[:, 0].argsort()
+        (quiet, loud), weights = levels.means[order, 0], levels.weights[order]
+        deviation = levels.covariance.deviations(2)[0, 0]
+        threshold = (quiet + loud) / 2 + deviation**2 * np.log(weights[0] / weights[1]) / (loud - quiet)
+        two = loud - quiet >= max(self.separation, ASHMAN * deviation) and weights.min() >= LEAST_SHARE
+        return float(threshold) if two and quiet < threshold < loud else -np.inf
 
 
 def two_levels(log_energy: Real) -> Mixture:
     """A mixture of two Gaussians of log energies (n,), fitted to evenly spaced quantiles of them.
 
-    It starts from the quieter and the louder half, so there is no chance in it.
+    The two share one variance, so that the louder one's claim can only rise with the energy. EM starts from the
+    quieter and the louder half: there is no chance in it.
     """
     ranks = ((np.arange(POINTS) + 0.5) * len(log_energy) / POINTS).astype(np.intp)
     points = np.sort(log_energy)[ranks].astype(np.float64)
     quiet, loud = points[: POINTS // 2], points[POINTS // 2 :]
-    variances = np.array([[(quiet.var() + loud.var()) / 2]])
+    variance = np.array([[(quiet.var() + loud.var()) / 2]])
     spread = np.array([points.var()])
     settings = Em(iterations=40, tolerance=1e-3, regulariser=Regulariser(), min_occupancy=0)
     least = settings.regulariser.least(spread)
-    start = Mixture(np.full(2, 0.5), np.array([[quiet.mean()], [loud.mean()]]), Tied(np.maximum(variances, least)))
+    start = Mixture(np.full(2, 0.5), np.array([[quiet.mean()], [loud.mean()]]), Tied(np.maximum(variance, least)))
     return run([em(start, settings, spread)], [[Shard(points[:, None])]])[0].mixture
 
 
