@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from gmmaudio.errors import DataError
 from gmmaudio.gmm.covariance import Regulariser, Tied
-from gmmaudio.gmm.em import Em, em, run
 from gmmaudio.gmm.mixture import Mixture
 from gmmaudio.gmm.shards import Shard
 
@@ -151,6 +150,8 @@ def two_levels(log_energy: Real) -> Mixture:
     The two share one variance, so that the louder one's claim can only rise with the energy. EM starts from the
     quieter and the louder half: there is no chance in it.
     """
+    from gmmaudio.gmm.em import Em, em, run  # scoring needs no learning code, save where a clip is fitted
+
     ranks = ((np.arange(POINTS) + 0.5) * len(log_energy) / POINTS).astype(np.intp)
     points = np.sort(log_energy)[ranks].astype(np.float64)
     quiet, loud = points[: POINTS // 2], points[POINTS // 2 :]
