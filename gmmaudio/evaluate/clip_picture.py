@@ -167,8 +167,12 @@ def _shade(axes: Axes, view: _View, heights: tuple[float, float], colour: str, s
         unvoiced, span = _averages(~view.frames.voiced[:, None])[:, 0], view.frame_span
     layer = np.empty((1, len(unvoiced), 4))
     layer[..., :3], layer[..., 3] = to_rgb(colour), strength * unvoiced
-    behind = 0 if strength == 1 else 2
-    axes.imshow(layer, aspect="auto", interpolation="nearest", extent=(*span, *heights), zorder=behind)
+    order = 0 if strength == 1 else 2  # behind what is drawn, or before it
+    axes.imshow(layer, aspect="auto", interpolation="nearest", extent=(*span, *heights), zorder=order)
+    # No frame is centred within the first and the last half window: they go with their neighbours.
+    for start, stop, share in ((0, span[0], unvoiced[0]), (span[1], view.seconds, unvoiced[-1])):
+        if stop > start:
+            axes.axvspan(start, stop, color=colour, alpha=strength * float(share), linewidth=0, zorder=order)
 
 
 # --- spectrogram -----------------------------------------------------------------------------------------------------
