@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 import gmmaudio
 from gmmaudio.classify.classifier import Classifier
-from gmmaudio.classify.examples import Example, Failure, Progress, read_examples
+from gmmaudio.classify.examples import Example, Failure, Progress, Reader, read_examples
 from gmmaudio.classify.scorers import MixtureScorer
 from gmmaudio.corpus.manifest import Entry, require_classes
 from gmmaudio.errors import DataError
 from gmmaudio.features.frontend import PRESETS, FrontEnd
 from gmmaudio.gmm.em import Em, Fit, fit_from, run
 from gmmaudio.gmm.mixture import Mixture
-from gmmaudio.gmm.shards import cut, sample_frames
+from gmmaudio.gmm.shards import Shard, gather, sample_frames
 from gmmaudio.gmm.start import k_means_start, sample_size
 from gmmaudio.parallel import map_in_order, one_blas_thread
 
@@ -110,7 +110,13 @@ class Trained:
     warnings: tuple[str, ...] = ()
 
 
-def train(entries: Sequence[Entry], settings: Training, jobs: int = 1, progress: Progress | None = None) -> Trained:
+def train(
+    entries: Sequence[Entry],
+    settings: Training,
+    jobs: int = 1,
+    progress: Progress | None = None,
+    read: Reader = read_examples,
+) -> Trained:
     """Train one mixture per label.
 
     Parameters
@@ -121,6 +127,8 @@ def train(entries: Sequence[Entry], settings: Training, jobs: int = 1, progress:
         Threads; the classifier has the same bits for any number.
     progress : callable, optional
         Called with the number of clips read and their total.
+    read : callable, default ``read_examples``
+        Where the frames come from: decoded from the files, or ``Stored.read`` of a feature store.
 
     Raises
     ------
@@ -128,7 +136,7 @@ def train(entries: Sequence[Entry], settings: Training, jobs: int = 1, progress:
         ``one_class``, ``empty_class``, ``too_few_frames``.
     """
     require_classes(entries)
-    examples, failures = read_examples(entries, settings.front_end, jobs, progress)
+    examples, failures = read(entries, settings.front_end, jobs, progress)
     return fit_classes(examples, failures, settings, jobs)
 
 
@@ -137,14 +145,14 @@ def fit_classes(examples: Sequence[Example], failures: Sequence[Failure], settin
     labels = sorted({example.entry.label for example in examples} | {failure.entry.label for failure in failures})
     members = {label: [example for example in examples if example.entry.label == label] for label in labels}
     _require_material(members, failures)
-    frames = [np.concatenate([example.frames for example in members[label]]) for label in labels]
-    counts = [_components(label, len(values), settings) for label, values in zip(labels, frames, strict=True)]
+    shards = [gather([example.frames for example in members[label]]) for label in labels]
+    counts = [_components(label, sum(map(len, parts)), settings) for label, parts in zip(labels, shards, strict=True)]
     seeds = np.random.SeedSequence(settings.seed).spawn(len(labels))
     with one_blas_thread():
-        starts = list(map_in_order(lambda item: _start(*item), zip(frames, counts, seeds, strict=True), jobs))
+        starts = list(map_in_order(lambda item: _start(*item), zip(shards, counts, seeds, strict=True), jobs))
     fits = run(
         [fit_from(sample, partial(_given, mixture), settings.em) for sample, mixture in starts],
-        [cut(values) for values in frames],
+        shards,
         jobs,
     )
     classifier = Classifier(
@@ -166,11 +174,11 @@ def _given(mixture: Mixture, _sample: NDArray[np.floating]) -> Mixture:
 
 
 def _start(
-    frames: NDArray[np.float32], components: int, seed: np.random.SeedSequence
-) -> tuple[NDArray[np.float32], Mixture]:
+    shards: Sequence[Shard], components: int, seed: np.random.SeedSequence
+) -> tuple[NDArray[np.floating], Mixture]:
     """A sample of a label's frames, and where EM begins."""
     generator = np.random.default_rng(seed)
-    sample = sample_frames(cut(frames), sample_size(components), generator)
+    sample = sample_frames(shards, sample_size(components), generator)
     return sample, k_means_start(sample, components, generator)
 
 

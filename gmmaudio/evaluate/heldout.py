@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gmmaudio.classify.classifier import Classifier
-from gmmaudio.classify.examples import Example, Failure, Progress, read_examples
+from gmmaudio.classify.examples import Example, Failure, Progress, Reader, read_examples
 from gmmaudio.classify.train import Training, clip_warnings, fit_classes, group_hash
 from gmmaudio.corpus.manifest import Entry, require_classes
 from gmmaudio.corpus.selection import straddling_groups
@@ -53,6 +53,7 @@ def evaluate(
     jobs: int = 1,
     allow_leaks: bool = False,
     progress: Progress | None = None,
+    read: Reader = read_examples,
 ) -> Evaluation:
     """Evaluate a classifier on labelled clips.
 
@@ -64,13 +65,15 @@ def evaluate(
     allow_leaks : bool, default False
         Accept clips that the classifier was trained on. The figures then say nothing about new clips.
     progress : callable, optional
+    read : callable, default ``read_examples``
+        Where the frames come from, as in ``train``.
 
     Raises
     ------
     DataError
         ``leakage``, ``no_decisions``.
     """
-    examples, failures = read_examples(entries, classifier.front_end, jobs, progress)
+    examples, failures = read(entries, classifier.front_end, jobs, progress)
     copies = copies_of(classifier, examples)
     if copies and not allow_leaks:
         text = f"the model was trained on {len(copies)} of the {len(examples)} clips, such as {printable(copies[0])}"
@@ -113,6 +116,7 @@ def cross_validate(
     jobs: int = 1,
     allow_leaks: bool = False,
     progress: Progress | None = None,
+    read: Reader = read_examples,
 ) -> CrossValidation:
     """Hold out each fold in turn, train on the others, decide about its clips; pool the decisions.
 
@@ -126,6 +130,8 @@ def cross_validate(
     allow_leaks : bool, default False
         Accept a group, or the same samples, in more than one fold.
     progress : callable, optional
+    read : callable, default ``read_examples``
+        Where the frames come from, as in ``train``.
 
     Raises
     ------
@@ -138,7 +144,7 @@ def cross_validate(
         raise DataError("one_fold", f"all clips are in the fold {', '.join(names)!r}; at least two are needed")
     if not allow_leaks:
         refuse_straddling([entry.group for entry in entries], folds)
-    examples, failures = read_examples(entries, settings.front_end, jobs, progress)
+    examples, failures = read(entries, settings.front_end, jobs, progress)
     fold_of = {id(entry): fold for entry, fold in zip(entries, folds, strict=True)}
     if not allow_leaks:
         _refuse_copies(examples, fold_of)

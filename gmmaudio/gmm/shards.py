@@ -7,8 +7,10 @@ workers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,6 +42,29 @@ class Shard:
         """The frames (n, d)."""
         return self.frames() if callable(self.frames) else self.frames
 
+    def __len__(self) -> int:
+        """The number of frames; a callable is asked for them, unless it has a length of its own."""
+        return len(self.frames if isinstance(self.frames, Sized) else self.load())
+
+
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """Pieces of frames that follow each other, put together anew each time they are asked for.
+
+    Parameters
+    ----------
+    pieces : tuple of (n, d) arrays
+        At least one.
+    """
+
+    pieces: tuple[Real, ...]
+
+    def __call__(self) -> Real:
+        return np.concatenate(self.pieces)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.pieces))
+
 
 def cut(frames: Real, weights: ArrayLike | None = None, size: int = SHARD) -> list[Shard]:
     """Shards of at most ``size`` frames; views, not copies.
@@ -66,10 +91,41 @@ def cut(frames: Real, weights: ArrayLike | None = None, size: int = SHARD) -> li
     return [Shard(frames[a : a + size], None if counts is None else counts[a : a + size]) for a in starts]
 
 
+def gather(pieces: Sequence[Real], size: int = SHARD) -> list[Shard]:
+    """The shards that ``cut`` would make of the pieces' concatenation, which is never made.
+
+    A shard within one piece is a view of it; one that spans several joins their parts when it is read, so that of
+    memory-mapped pieces no more than a shard per worker is in memory.
+
+    Parameters
+    ----------
+    pieces : sequence of (n, d) arrays
+        At least one, such as the frames of each clip; also memory maps.
+    size : int, default 16384
+
+    Examples
+    --------
+    >>> [shard.load()[:, 0].tolist() for shard in gather([np.zeros((2, 1)), np.ones((3, 1))], size=3)]
+    [[0.0, 0.0, 1.0], [1.0, 1.0]]
+    """
+    ends = list(accumulate(map(len, pieces)))
+    begins, total = [0, *ends[:-1]], ends[-1]
+    shards = []
+    for start in range(0, max(total, 1), size):
+        stop = min(start + size, total)
+        inside = slice(bisect_right(ends, start), bisect_left(ends, stop) + 1)
+        parts = [
+            piece[max(0, start - begin) : stop - begin]
+            for piece, begin in zip(pieces[inside], begins[inside], strict=True)
+        ] or [pieces[0]]  # all are empty
+        shards.append(Shard(parts[0] if len(parts) == 1 else Joined(tuple(parts))))
+    return shards
+
+
 def sample_frames(shards: Sequence[Shard], wanted: int, seed: np.random.Generator) -> Real:
     """A random sample of ``wanted`` frames without replacement (all, if there are no more), in their order.
 
-    Reads every shard twice at most: once to count, once to draw. Frames of weight zero are never drawn; other
+    Reads every shard twice at most: once to count where it does not know, once to draw. Frames of weight zero are never drawn; other
     weights do not change the chance.
     """
     ends = np.cumsum([len(_counted(shard)) for shard in shards])
@@ -87,7 +143,7 @@ def sample_frames(shards: Sequence[Shard], wanted: int, seed: np.random.Generato
 
 def _counted(shard: Shard) -> NDArray[np.intp]:
     """The rows of a shard whose weight is not zero."""
-    return np.arange(len(shard.load())) if shard.weights is None else np.flatnonzero(shard.weights)
+    return np.arange(len(shard)) if shard.weights is None else np.flatnonzero(shard.weights)
 
 
 def check_weights(weights: ArrayLike, n: int) -> Floats:
