@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and paths as a message may print them.
+"""Files that are whole or absent, a lock that dies with its holder, and paths as a message may print them.
 
 The only file that leans on POSIX: where a platform cannot flush a folder, that step is left out.
 """
@@ -7,9 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-from gmmaudio.errors import DataError
+from gmmaudio.errors import DataError, StoreError
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+TEMPORARY = ".gmmaudio-*.tmp"
+"""How the names of temporary files look."""
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -42,11 +53,37 @@ def write_atomically(path: Path, data: bytes) -> None:
     ...     Path(folder, "a.bin").read_bytes()
     b'whole'
     """
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A new file that takes a name when the ``with`` block ends well; as ``write_atomically``, for files written in parts.
+
+    Parameters
+    ----------
+    path : Path
+        Where the file shall stand; an existing regular file is replaced.
+
+    Yields
+    ------
+    binary file
+        The temporary one, open for writing. Where the block raises, it is removed and ``path`` is left as it was.
+
+    Raises
+    ------
+    DataError, OSError
+        As ``write_atomically``.
+    """
     path = Path(path)
     check_target(path)
     temporary = path.parent / f".gmmaudio-{os.getpid()}-{os.urandom(8).hex()}.tmp"
     try:
-        _write_through(temporary, data)
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -94,11 +131,70 @@ def check_target(path: Path) -> None:
         )
 
 
-def _write_through(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(data)
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold a lock for the duration of a ``with`` block; it dies with the process, however that ends.
+
+    The file holds the process's number while the lock is held, and is empty afterwards; it is never removed, for
+    then two could hold locks on two files of one name.
+
+    Parameters
+    ----------
+    path : Path
+        A file in an existing folder; made where it is missing.
+
+    Raises
+    ------
+    StoreError
+        ``in_use``, naming the process that holds it.
+    DataError
+        ``cannot_lock``, where the file system has no locks.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder, alone(Path(folder, ".lock")):
+    ...     int(Path(folder, ".lock").read_text()) == os.getpid()
+    True
+    """
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file:
+        try:
+            _seize(file)
+        except (BlockingIOError, PermissionError) as error:
+            holder = file.read(20).decode("ascii", "replace").strip() or "unknown"
+            text = f"{printable(path.parent)} is in use by process {printable(holder)}"
+            raise StoreError("in_use", text, "wait until it is done, or end it") from error
+        except OSError as error:
+            text = f"{printable(path)} cannot be locked: {error.strerror}"
+            raise DataError("cannot_lock", text, "choose a folder on a file system that has locks") from error
+        file.truncate(0)
+        file.write(str(os.getpid()).encode())
         file.flush()
-        os.fsync(file.fileno())
+        try:
+            yield
+        finally:
+            file.truncate(0)
+
+
+def remove_leftovers(folder: Path) -> int:
+    """Remove the temporary files that dead writers left; return their number.
+
+    Only for a folder in which nobody else writes, as ``alone`` makes sure.
+    """
+    left = list(folder.glob(TEMPORARY))
+    for path in left:
+        path.unlink(missing_ok=True)
+    return len(left)
+
+
+def _seize(file: BinaryIO) -> None:
+    """Lock a file or raise BlockingIOError or PermissionError at once; closing it, or dying, sets it free."""
+    if sys.platform == "win32":
+        file.seek(1 << 30)  # far behind the text, which others shall read
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        file.seek(0)
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _flush_folder(folder: Path) -> None:
