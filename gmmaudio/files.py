@@ -59,7 +59,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file that takes a name when the ``with`` block ends well; as ``write_atomically``, for files written in parts.
+    """As ``write_atomically``, for a file written in parts: it takes its name when the ``with`` block ends well.
 
     Parameters
     ----------

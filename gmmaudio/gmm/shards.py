@@ -125,8 +125,8 @@ def gather(pieces: Sequence[Real], size: int = SHARD) -> list[Shard]:
 def sample_frames(shards: Sequence[Shard], wanted: int, seed: np.random.Generator) -> Real:
     """A random sample of ``wanted`` frames without replacement (all, if there are no more), in their order.
 
-    Reads every shard twice at most: once to count where it does not know, once to draw. Frames of weight zero are never drawn; other
-    weights do not change the chance.
+    Reads every shard once to draw, and once more to count where its length is not known. Frames of weight zero are
+    never drawn; other weights do not change the chance.
     """
     ends = np.cumsum([len(_counted(shard)) for shard in shards])
     total = int(ends[-1])
