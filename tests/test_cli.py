@@ -292,13 +292,13 @@ def test_wrong_flags_exit_2(arguments: list[str]) -> None:
 
 
 def test_an_internal_error_is_one_line_and_exit_1(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gmmaudio.classify.describe.describe", lambda _: 1 / 0)
+    monkeypatch.setattr("gmmaudio.classify.describe.describe", lambda *_: 1 / 0)
     assert main(["inspect", "x.wav"]) == 1
     assert "internal error: ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_interrupted_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(_: str) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("gmmaudio.classify.describe.describe", interrupt)

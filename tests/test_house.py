@@ -34,7 +34,7 @@ HOMES = {
     "soundfile": {"corpus/decoder.py", "corpus/synth.py"},
     "soxr": {"corpus/audio.py"},
     "threadpoolctl": {"parallel.py"},
-    "tqdm": {"cli.py"},
+    "tqdm": {"cli/output.py"},
 }
 
 

@@ -1,23 +1,40 @@
-"""What a model file or a clip is, as plain facts."""
+"""What a model file, a feature store or a clip is, as plain facts."""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from gmmaudio.classify.model_file import load
 from gmmaudio.corpus.audio import read_clip
-from gmmaudio.features.frontend import PRESETS
+from gmmaudio.errors import ClipError
+from gmmaudio.features.frontend import PRESETS, FrontEnd
+from gmmaudio.features.store import is_store, open_shard, open_store
+from gmmaudio.features.store_index import Kept
 
 
-def describe(path: str) -> dict[str, Any]:
-    """Facts about a model or a clip.
+def describe(path: str, front_end: FrontEnd = PRESETS["general"]) -> dict[str, Any]:
+    """Facts about a model, a store or a clip.
+
+    Parameters
+    ----------
+    path : str
+    front_end : FrontEnd, default the preset "general"
+        What tells the voiced parts of a clip.
 
     Raises
     ------
-    ModelError, ClipError
+    ModelError, StoreError, ClipError
     """
-    return _model(path) if _looks_like_a_model(Path(path)) else _clip(path)
+    if is_store(Path(path)):
+        return _store(path)
+    return _model(path) if _looks_like_a_model(Path(path)) else _clip(path, front_end)
+
+
+def is_clip(path: str) -> bool:
+    """Whether ``describe`` would take a path for a clip."""
+    return not is_store(Path(path)) and not _looks_like_a_model(Path(path))
 
 
 def _looks_like_a_model(path: Path) -> bool:
@@ -44,9 +61,32 @@ def _model(path: str) -> dict[str, Any]:
     }
 
 
-def _clip(path: str) -> dict[str, Any]:
+def _store(path: str) -> dict[str, Any]:
+    store = open_store(Path(path))
+    missing = store.missing()
+    shards = [open_shard(store.folder, name, store.front_end) for name in store.names if name not in missing]
+    rows = [row for shard in shards for row in shard.index.rows]
+    kept = [row.outcome for row in rows if isinstance(row.outcome, Kept)]
+    return {
+        "store": path,
+        "complete": not missing,
+        "shards": len(shards),
+        "shards_missing": len(missing),
+        "clips": len(rows),
+        "labels": dict(sorted(Counter(row.clip.entry.label for row in rows).items())),
+        "groups": len({row.clip.entry.group for row in rows} - {None}),
+        "frames": sum(outcome.frames for outcome in kept),
+        "hours": sum(outcome.seconds for outcome in kept) / 3600,
+        "voiced_hours": sum(outcome.voiced_seconds for outcome in kept) / 3600,
+        "failures": dict(sorted(Counter(r.outcome.code for r in rows if isinstance(r.outcome, ClipError)).items())),
+        "dimension": store.front_end.dimension,
+        "front_end": store.front_end.as_dict(),
+    }
+
+
+def _clip(path: str, front_end: FrontEnd) -> dict[str, Any]:
     clip = read_clip(path)
-    frames = PRESETS["general"](read_clip(path, PRESETS["general"].rate))
+    frames = front_end(read_clip(path, front_end.rate))
     return {
         "clip": path,
         "rate": clip.rate,

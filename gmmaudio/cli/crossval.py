@@ -1,0 +1,66 @@
+"""``gmmaudio crossval``: figures by cross-validation."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from dataclasses import replace
+
+from gmmaudio.cli.options import (
+    Verb,
+    add_data,
+    add_jobs,
+    add_report,
+    add_training,
+    cores,
+    open_data,
+    positive,
+    settings,
+)
+from gmmaudio.cli.output import print_figures, progress
+
+log = logging.getLogger("gmmaudio")
+
+PARTS = ("fold", "split", "label")  # columns that cut a corpus but name nobody
+
+
+def add(verb: Verb) -> None:
+    """Describe the verb."""
+    flags = verb("crossval", run, "train and evaluate by cross-validation")
+    add_data(flags)
+    cut = flags.add_mutually_exclusive_group()
+    cut.add_argument("--folds", type=positive(int), default=5, metavar="N", help="group-disjoint folds; default 5")
+    cut.add_argument("--fold-by", metavar="COLUMN", help="hold out each value of this column in turn")
+    flags.add_argument("--allow-leaks", action="store_true", help="let a group stand in several folds")
+    add_training(flags)
+    add_report(flags)
+    add_jobs(flags)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run it."""
+    from gmmaudio.corpus.selection import column_folds
+    from gmmaudio.corpus.splits import group_folds
+    from gmmaudio.evaluate.heldout import cross_validate
+
+    entries, read, own = open_data(options)
+    if options.fold_by is None:
+        if any(entry.fold for entry in entries):
+            log.info("the corpus has folds of its own, which --fold-by fold would use; these are new ones")
+        labels, groups = [entry.label for entry in entries], [entry.group for entry in entries]
+        folds = [str(fold + 1) for fold in group_folds(labels, groups, options.folds, options.seed)]
+    else:
+        folds = column_folds(entries, options.fold_by)
+        if options.fold_by not in PARTS and not any(entry.group for entry in entries):
+            log.info("no groups are known: the column %s, held out value by value, is taken for them", options.fold_by)
+            entries = [replace(entry, group=fold) for entry, fold in zip(entries, folds, strict=True)]
+    found = cross_validate(
+        entries,
+        folds,
+        settings(options, own),
+        cores(options),
+        options.allow_leaks,
+        progress(options, "reading"),
+        read,
+    )
+    return print_figures(found, found.pooled, options)

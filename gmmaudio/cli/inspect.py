@@ -1,0 +1,50 @@
+"""``gmmaudio inspect``: what a model, a store or a clip is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+from gmmaudio.cli.options import NONE_PROCESSED, OK, Verb, add_preset, front_end
+from gmmaudio.cli.output import outline
+from gmmaudio.errors import ClipError, DataError
+from gmmaudio.files import printable
+
+log = logging.getLogger("gmmaudio")
+
+
+def add(verb: Verb) -> None:
+    """Describe the verb."""
+    flags = verb("inspect", run, "say what a model, a feature store or a clip is")
+    flags.add_argument("path", metavar="MODEL|STORE|CLIP")
+    flags.add_argument("--plot", metavar="FILE", help="also write a picture of the clip there")
+    flags.add_argument("--format", choices=["text", "json"], default="text")
+    add_preset(flags)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run it."""
+    from gmmaudio.classify.describe import describe, is_clip
+
+    if options.plot and not is_clip(options.path):
+        raise DataError("bad_flags", "--plot draws clips; there are no pictures of models and stores yet")
+    try:
+        facts = describe(options.path, front_end(options))
+        if options.plot:
+            _plot(options)
+    except ClipError as error:  # the only clip there is
+        log.error("error: %s", error)
+        return NONE_PROCESSED
+    print(json.dumps(facts, indent=2) if options.format == "json" else "\n".join(outline(facts)))
+    return OK
+
+
+def _plot(options: argparse.Namespace) -> None:
+    from gmmaudio.corpus.audio import read_clip
+    from gmmaudio.evaluate.clip_picture import clip_picture
+
+    chosen = front_end(options)
+    clip_picture(read_clip(options.path, chosen.rate), chosen, Path(options.plot))
+    log.info("wrote %s", printable(options.plot))

@@ -1,0 +1,136 @@
+"""What several verbs take: flags, the kinds of their values, and what they stand for."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gmmaudio.errors import DataError
+
+if TYPE_CHECKING:
+    from gmmaudio.classify.examples import Reader
+    from gmmaudio.classify.train import Training
+    from gmmaudio.corpus.manifest import Entry
+    from gmmaudio.features.frontend import FrontEnd
+
+OK, INTERNAL, USAGE, SOME_FAILED, NONE_PROCESSED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+Verb = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
+"""What ``add`` of a verb's module is given: a name, the function to run, and a line of help, to its parser."""
+
+
+def add_data(verb: argparse.ArgumentParser, store: str = ", or a feature store") -> None:
+    """DATA and --root."""
+    text = f"a folder of label folders, a CSV with the columns path and label{store}"
+    verb.add_argument("data", metavar="DATA", help=text)
+    verb.add_argument("--root", metavar="DIR", help="what the CSV's paths are relative to; default: its folder")
+
+
+def add_preset(verb: argparse.ArgumentParser) -> None:
+    """--preset."""
+    text = "general (the default, or a feature store's own), speech, language, genre or FILE.toml"
+    verb.add_argument("--preset", help=text)
+
+
+def add_training(verb: argparse.ArgumentParser) -> None:
+    """How a classifier is trained."""
+    add_preset(verb)
+    verb.add_argument("--method", choices=["ml"], default="ml", help="ml: maximum likelihood, one mixture per label")
+    verb.add_argument("--components", type=components, default=0, metavar="auto|K", help="per label; default auto")
+    verb.add_argument("--seed", type=int, default=0, help="default 0")
+
+
+def add_selection(verb: argparse.ArgumentParser, text: str) -> None:
+    """Which rows take part."""
+    verb.add_argument("--fold", metavar="F", help=text)
+    verb.add_argument("--fold-by", metavar="COLUMN", help="where folds stand; default: fold")
+    verb.add_argument("--split", metavar="NAME", help="only the rows of this split")
+    verb.add_argument("--allow-leaks", action="store_true", help="do not refuse what makes figures worthless")
+
+
+def add_report(verb: argparse.ArgumentParser) -> None:
+    """How figures are given."""
+    verb.add_argument("--format", choices=["text", "json"], default="text")
+    verb.add_argument("--report", metavar="DIR", help="also write the figures and a picture of the confusions there")
+
+
+def add_jobs(verb: argparse.ArgumentParser) -> None:
+    """--jobs."""
+    verb.add_argument("--jobs", type=positive(int), metavar="N", help="threads; default: all cores")
+
+
+def positive(kind: type[int] | type[float]) -> Callable[[str], Any]:
+    """The kind of a flag's value: a number above zero."""
+
+    def parse(text: str) -> Any:
+        value = kind(text)
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text} is not above zero")
+        return value
+
+    parse.__name__ = kind.__name__
+    return parse
+
+
+def components(text: str) -> int:
+    """The kind of --components: 0 for auto."""
+    return 0 if text == "auto" else int(positive(int)(text))
+
+
+components.__name__ = "number of components"
+
+
+def prior(text: str) -> dict[str, float]:
+    """The kind of --prior."""
+    try:
+        return {name: float(value) for name, _, value in (part.rpartition("=") for part in text.split(","))}
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not like A=0.7,B=0.3") from None
+
+
+def cores(options: argparse.Namespace) -> int:
+    """The number of threads."""
+    from gmmaudio.parallel import cores
+
+    return int(options.jobs or cores())
+
+
+def open_data(options: argparse.Namespace) -> tuple[list[Entry], Reader, FrontEnd | None]:
+    """The entries of DATA, what reads their frames, and the front end where DATA has one: a feature store."""
+    from gmmaudio.classify.examples import read_examples
+    from gmmaudio.classify.stored import open_stored
+    from gmmaudio.corpus.manifest import read_corpus
+    from gmmaudio.features.store import is_store
+
+    data = Path(options.data)
+    if is_store(data):
+        stored = open_stored(data)
+        return list(stored.entries), stored.read, stored.store.front_end
+    return read_corpus(data, root(options)), read_examples, None
+
+
+def root(options: argparse.Namespace) -> Path | None:
+    """--root."""
+    return Path(options.root) if options.root else None
+
+
+def front_end(options: argparse.Namespace, own: FrontEnd | None = None) -> FrontEnd:
+    """What --preset names; without it ``own``, or the preset "general"."""
+    from gmmaudio.features.frontend import preset
+
+    return own if options.preset is None and own is not None else preset(options.preset or "general")
+
+
+def settings(options: argparse.Namespace, own: FrontEnd | None) -> Training:
+    """How to train; ``own`` is the front end that DATA has, if any."""
+    from gmmaudio.classify.train import Training
+
+    return Training(front_end(options, own), options.components, options.seed)
+
+
+def refuse_half_a_fold(options: argparse.Namespace) -> None:
+    """--fold-by needs --fold."""
+    if options.fold_by is not None and options.fold is None:
+        raise DataError("bad_flags", "--fold-by names a column; --fold must name the value to hold out")

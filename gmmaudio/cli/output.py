@@ -1,0 +1,99 @@
+"""What several verbs print: progress, failures, tables, nested facts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gmmaudio.cli.options import OK, SOME_FAILED
+from gmmaudio.errors import GmmaudioError
+from gmmaudio.files import printable
+
+if TYPE_CHECKING:
+    from gmmaudio.classify.train import Trained
+
+log = logging.getLogger("gmmaudio")
+
+
+def print_figures(found: Any, pooled: Any, options: argparse.Namespace) -> int:
+    """Print an evaluation (or a cross-validation and its pooled part), write the report, give the status."""
+    print(json.dumps(found.as_dict(), indent=2) if options.format == "json" else found.as_text())
+    if options.report:
+        from gmmaudio.evaluate.report import write_report
+
+        write_report(Path(options.report), found, pooled)
+        log.info("wrote %s", printable(options.report))
+    for record in pooled.errors:
+        log.warning("skipped %s", named(record["path"], record["error"]["message"]))
+    return SOME_FAILED if pooled.errors else OK
+
+
+def progress(options: argparse.Namespace, what: str) -> Callable[[int, int], None] | None:
+    """A bar on stderr, where that is a terminal."""
+    if options.quiet or not sys.stderr.isatty():
+        return None
+    from tqdm import tqdm
+
+    bar = tqdm(desc=what, unit="clip", leave=False, file=sys.stderr)
+
+    def tell(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+        if done == total:
+            bar.close()
+
+    return tell
+
+
+def tell_failures(failures: Sequence[tuple[str, GmmaudioError]]) -> None:
+    """Say which clips were skipped, and why."""
+    for name, error in failures:
+        log.warning("skipped %s", named(name, str(error)))
+
+
+def named(name: str, message: str) -> str:
+    """A message that says which clip it is about, once."""
+    shown = printable(name)
+    return message if shown in message else f"{shown}: {message}"
+
+
+def training_table(trained: Trained) -> str:
+    """What each label was trained on, and what is too little of it."""
+    width = max(5, *(len(printable(row.label)) for row in trained.classes))
+    lines = [f"{'label':{width}}  clips  groups  minutes voiced  components  skipped"]
+    for row in trained.classes:
+        groups = row.groups or "-"
+        lines.append(
+            f"{printable(row.label):{width}}  {row.clips:5}  {groups:>6}  {row.voiced_seconds / 60:14.2f}"
+            f"  {row.components:10}  {row.skipped:7}"
+        )
+    lines += [f"warning: {printable(text)}" for text in trained.warnings]
+    lines += [f"note: {printable(row.label)}: {remark}" for row in trained.classes for remark in row.remarks]
+    if not any(row.groups for row in trained.classes):
+        lines.append("note: no groups (speaker, artist, source recording) are known, so no split can be trusted")
+    return "\n".join(lines)
+
+
+def outline(facts: dict[str, Any], indent: str = "") -> list[str]:
+    """Nested facts as indented lines."""
+    lines = []
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{key}", *outline(value, indent + "  ")]
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            lines += [f"{indent}{key}", *(line for item in value for line in outline(item, indent + "  "))]
+        else:
+            text = shortened(value) if isinstance(value, list) else value
+            lines.append(printable(f"{indent}{key}: {text}"))
+    return lines
+
+
+def shortened(values: list[Any], most: int = 12) -> str:
+    """The values of a list, or its ends and its length."""
+    shown = values if len(values) <= most else [*values[:2], "...", values[-1]]
+    return ", ".join(map(str, shown)) + (f" ({len(values)} values)" if len(values) > most else "")

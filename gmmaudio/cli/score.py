@@ -1,0 +1,54 @@
+"""``gmmaudio score``: new clips in, labels out."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+
+from gmmaudio.cli.options import NONE_PROCESSED, OK, SOME_FAILED, Verb, add_jobs, cores, positive, prior
+from gmmaudio.errors import DataError
+
+log = logging.getLogger("gmmaudio")
+
+
+def add(verb: Verb) -> None:
+    """Describe the verb."""
+    flags = verb("score", run, "label new clips")
+    flags.add_argument("model", metavar="MODEL")
+    flags.add_argument("paths", nargs="+", metavar="PATH", help="a file, a folder, or @list (a file of paths)")
+    flags.add_argument("--format", choices=["text", "json", "jsonl", "csv"], default="text")
+    flags.add_argument("--top", type=positive(int), default=1, metavar="N", help="labels shown per clip in text")
+    flags.add_argument("--among", type=lambda text: text.split(","), metavar="A,B", help="consider these labels only")
+    flags.add_argument("--prior", type=prior, metavar="A=0.7,B=0.3", help="weights of labels; default all equal")
+    flags.add_argument("--window", type=positive(float), metavar="S", help="decide per window of so many seconds")
+    flags.add_argument("--hop", type=positive(float), metavar="S", help="seconds between windows; default: the window")
+    add_jobs(flags)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run it."""
+    from gmmaudio.classify.model_file import load
+    from gmmaudio.classify.results import WRITERS, Results
+    from gmmaudio.classify.timeline import score_windows
+    from gmmaudio.corpus.manifest import expand
+
+    if options.hop is not None and options.window is None:
+        raise DataError("bad_flags", "--hop needs --window")
+    classifier = load(options.model)
+    paths = expand(options.paths)
+    if not paths:
+        raise DataError("no_clips", "there are no audio files under the paths given")
+    results: Results
+    if options.window is None:
+        found = classifier.score_all(paths, options.prior, options.among, cores(options))
+        results = ((path, [decision]) for path, decision in zip(paths, found, strict=True))
+    else:
+        windows = (options.window, options.hop or options.window)
+        results = score_windows(classifier, paths, windows, options.prior, options.among, cores(options))
+    counts = WRITERS[options.format](sys.stdout, classifier.labels, results, options.top)
+    if options.format == "text" and counts.failed < counts.clips:
+        log.info("the posteriors are not calibrated: far too sure, for the frames of a clip are not independent")
+    if counts.failed:
+        log.error("%d of %d clips failed", counts.failed, counts.clips)
+    return OK if not counts.failed else SOME_FAILED if counts.failed < counts.clips else NONE_PROCESSED

@@ -1,0 +1,75 @@
+"""``gmmaudio train``: labelled clips in, a model file out."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gmmaudio.cli.options import (
+    OK,
+    SOME_FAILED,
+    Verb,
+    add_data,
+    add_jobs,
+    add_selection,
+    add_training,
+    cores,
+    open_data,
+    refuse_half_a_fold,
+    settings,
+)
+from gmmaudio.cli.output import progress, tell_failures, training_table
+from gmmaudio.files import printable
+
+if TYPE_CHECKING:
+    from gmmaudio.corpus.manifest import Entry
+
+log = logging.getLogger("gmmaudio")
+
+
+def add(verb: Verb) -> None:
+    """Describe the verb."""
+    flags = verb("train", run, "train a classifier from labelled clips")
+    add_data(flags)
+    flags.add_argument("-o", "--output", required=True, metavar="MODEL", help="the model file to write")
+    add_training(flags)
+    add_selection(flags, "train on every row whose fold is not F")
+    add_jobs(flags)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run it."""
+    from gmmaudio.classify.model_file import save
+    from gmmaudio.classify.train import train
+    from gmmaudio.tensors import refuse_target
+
+    refuse_half_a_fold(options)
+    output = Path(options.output)
+    refuse_target(output)
+    entries, read, own = open_data(options)
+    rows = _rows(entries, options)
+    trained = train(rows, settings(options, own), cores(options), progress(options, "reading"), read)
+    save(trained.classifier, output)
+    print(training_table(trained))
+    tell_failures([(failure.entry.name, failure.error) for failure in trained.failures])
+    log.info("wrote %s", printable(str(output)))
+    return SOME_FAILED if trained.failures else OK
+
+
+def _rows(entries: list[Entry], options: argparse.Namespace) -> list[Entry]:
+    """The rows to train on; refused where their groups also stand among the rows left out."""
+    from gmmaudio.corpus.manifest import in_split
+    from gmmaudio.corpus.selection import in_fold
+    from gmmaudio.evaluate.heldout import refuse_straddling
+
+    chosen = in_split(entries, options.split)
+    if options.fold is not None:
+        inside = in_fold(chosen, options.fold_by or "fold", options.fold)
+        chosen = [entry for entry, held_out in zip(chosen, inside, strict=True) if not held_out]
+    if not options.allow_leaks:
+        kept = {id(entry) for entry in chosen}
+        sides = ["in" if id(entry) in kept else "out" for entry in entries]
+        refuse_straddling([entry.group for entry in entries], sides)
+    return chosen
