@@ -73,6 +73,7 @@ def _store(path: str) -> dict[str, Any]:
         "shards": len(shards),
         "shards_missing": len(missing),
         "clips": len(rows),
+        "failed": len(rows) - len(kept),
         "labels": dict(sorted(Counter(row.clip.entry.label for row in rows).items())),
         "groups": len({row.clip.entry.group for row in rows} - {None}),
         "frames": sum(outcome.frames for outcome in kept),
