@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from gmmaudio.errors import DataError
-from gmmaudio.files import printable, write_atomically
+from gmmaudio.errors import DataError, StoreError
+from gmmaudio.files import alone, printable, remove_leftovers, replacing, write_atomically
 
 
 def names(folder: Path) -> list[str]:
@@ -66,6 +66,49 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path: Path) -> None:
     [left, _] = names(tmp_path)
     assert left.startswith(".gmmaudio-")
     assert left.endswith(".tmp")
+
+
+def test_a_file_written_in_parts_takes_its_name_at_the_end(tmp_path: Path) -> None:
+    with replacing(tmp_path / "a") as file:
+        file.write(b"x")
+        file.seek(0)
+        file.write(b"y")
+        assert "a" not in names(tmp_path)
+    assert (tmp_path / "a").read_bytes() == b"y"
+    with pytest.raises(ZeroDivisionError), replacing(tmp_path / "a") as file:
+        file.write(bytes([1 // 0]))
+    assert (tmp_path / "a").read_bytes() == b"y"
+    assert names(tmp_path) == ["a"]
+
+
+def test_leftovers_go_and_nothing_else(tmp_path: Path) -> None:
+    for name in (".gmmaudio-1-ab.tmp", ".gmmaudio-999999-cd.tmp", "mine.tmp", ".gmmaudio-1-ab"):
+        (tmp_path / name).touch()
+    assert remove_leftovers(tmp_path) == 2
+    assert names(tmp_path) == [".gmmaudio-1-ab", "mine.tmp"]
+
+
+def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with alone(lock):
+        assert lock.read_text() == str(os.getpid())
+        with pytest.raises(StoreError, match=f"in use by process {os.getpid()}") as caught, alone(lock):
+            pytest.fail("two hold it")
+        assert caught.value.code == "in_use"
+    assert lock.read_bytes() == b""
+    lock.write_text("999999999999999999999999")  # as a killed process leaves it
+    with alone(lock):
+        assert lock.read_text() == str(os.getpid())
+
+
+def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(DataError, match="No locks available") as caught, alone(tmp_path / "lock"):
+        pytest.fail("it is not held")
+    assert caught.value.code == "cannot_lock"
 
 
 def test_no_folder_can_be_flushed_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

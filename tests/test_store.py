@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gmmaudio.classify.examples import Example, read_example
 from gmmaudio.classify.stored import extract, open_stored
 from gmmaudio.classify.train import Training, train
 from gmmaudio.cli import main
@@ -383,8 +385,6 @@ def test_a_lie_about_the_size_allocates_nothing(copy: Path) -> None:
 
 
 def test_values_that_are_not_finite_are_refused(copy: Path) -> None:
-    import hashlib
-
     name = open_store(copy).names[0]
     data = bytearray((copy / f"{name}.npy").read_bytes())
     data[128:132] = np.float32(np.nan).tobytes()
@@ -669,11 +669,9 @@ def test_a_clip_that_changes_while_it_is_read_is_read_again(corpus: Path, tmp_pa
         shutil.copy(entry.path, data)
     listed = read_corpus(tmp_path / "data")
 
-    def touching(clip: Any, real: Callable[..., Any] = FrontEnd.__call__) -> Any:
+    def touching(entry: Entry, front_end: FrontEnd) -> Example:
         os.utime(listed[1].path, ns=(5, 5))
-        return real(SPEECH, clip)
+        return read_example(entry, front_end)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FrontEnd, "__call__", lambda _, clip: touching(clip))
-        extract(listed, SPEECH, tmp_path / "store")
+    extract(listed, SPEECH, tmp_path / "store", read=touching)
     assert extract(listed, SPEECH, tmp_path / "store").read == 1

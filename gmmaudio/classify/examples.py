@@ -50,7 +50,7 @@ class Failure:
 
 T = TypeVar("T")
 Progress = Callable[[int, int], None]
-Reader = Callable[[Sequence[Entry], FrontEnd, int, Progress | None], tuple[list[Example], list[Failure]]]
+ExampleReader = Callable[[Sequence[Entry], FrontEnd, int, Progress | None], tuple[list[Example], list[Failure]]]
 
 
 def read_examples(

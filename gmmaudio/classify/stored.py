@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,8 +26,16 @@ def extract(
     jobs: int = 1,
     retry: bool = False,
     progress: Progress | None = None,
+    read: Callable[[Entry, FrontEnd], Example] = read_example,
 ) -> Account:
-    """Make a feature store of a corpus, or bring one up to date; see ``fill``.
+    """Make a feature store of a corpus, or bring one up to date.
+
+    Parameters
+    ----------
+    entries, front_end, folder, jobs, retry, progress
+        As in ``fill``, which says what is raised.
+    read : callable, default ``read_example``
+        From an entry to its example, or a ClipError.
 
     Examples
     --------
@@ -45,7 +53,7 @@ def extract(
 
     def make(entry: Entry) -> Made:
         try:
-            example = read_example(entry, front_end)
+            example = read(entry, front_end)
         except ClipError as error:
             # A store does not know where the corpus lay.
             message = error.message.replace(printable(entry.path), printable(entry.name))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import gmmaudio
 from gmmaudio.classify.classifier import Classifier
-from gmmaudio.classify.examples import Example, Failure, Progress, Reader, read_examples
+from gmmaudio.classify.examples import Example, Failure, Progress, ExampleReader, read_examples
 from gmmaudio.classify.scorers import MixtureScorer
 from gmmaudio.corpus.manifest import Entry, require_classes
 from gmmaudio.errors import DataError
@@ -115,7 +115,7 @@ def train(
     settings: Training,
     jobs: int = 1,
     progress: Progress | None = None,
-    read: Reader = read_examples,
+    read: ExampleReader = read_examples,
 ) -> Trained:
     """Train one mixture per label.
 

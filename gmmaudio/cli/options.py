@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gmmaudio.errors import DataError
 
 if TYPE_CHECKING:
-    from gmmaudio.classify.examples import Reader
+    from gmmaudio.classify.examples import ExampleReader
     from gmmaudio.classify.train import Training
     from gmmaudio.corpus.manifest import Entry
     from gmmaudio.features.frontend import FrontEnd
@@ -97,7 +97,7 @@ def cores(options: argparse.Namespace) -> int:
     return int(options.jobs or cores())
 
 
-def open_data(options: argparse.Namespace) -> tuple[list[Entry], Reader, FrontEnd | None]:
+def open_data(options: argparse.Namespace) -> tuple[list[Entry], ExampleReader, FrontEnd | None]:
     """The entries of DATA, what reads their frames, and the front end where DATA has one: a feature store."""
     from gmmaudio.classify.examples import read_examples
     from gmmaudio.classify.stored import open_stored

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gmmaudio.classify.classifier import Classifier
-from gmmaudio.classify.examples import Example, Failure, Progress, Reader, read_examples
+from gmmaudio.classify.examples import Example, Failure, Progress, ExampleReader, read_examples
 from gmmaudio.classify.train import Training, clip_warnings, fit_classes, group_hash
 from gmmaudio.corpus.manifest import Entry, require_classes
 from gmmaudio.corpus.selection import straddling_groups
@@ -53,7 +53,7 @@ def evaluate(
     jobs: int = 1,
     allow_leaks: bool = False,
     progress: Progress | None = None,
-    read: Reader = read_examples,
+    read: ExampleReader = read_examples,
 ) -> Evaluation:
     """Evaluate a classifier on labelled clips.
 
@@ -116,7 +116,7 @@ def cross_validate(
     jobs: int = 1,
     allow_leaks: bool = False,
     progress: Progress | None = None,
-    read: Reader = read_examples,
+    read: ExampleReader = read_examples,
 ) -> CrossValidation:
     """Hold out each fold in turn, train on the others, decide about its clips; pool the decisions.
 
