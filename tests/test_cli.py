@@ -275,6 +275,16 @@ def test_inspect_a_model_and_a_clip(model: Path, corpus: Path, capsys: Capture) 
     assert "rate: 16000" in capsys.readouterr().out
 
 
+def test_inspect_draws_a_clip(model: Path, corpus: Path, tmp_path: Path, capsys: Capture) -> None:
+    clip, picture = str(read_corpus(corpus)[0].path), tmp_path / "clip.png"
+    assert main(["inspect", clip, "--plot", str(picture), "--preset", "speech"]) == 0
+    assert picture.read_bytes()[:4] == b"\x89PNG"
+    assert "voiced_seconds" in capsys.readouterr().out
+    assert main(["inspect", clip, "--plot", str(tmp_path / "clip.txt")]) == 2
+    assert main(["inspect", str(model), "--plot", str(picture)]) == 2
+    assert "--plot draws clips" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -283,6 +293,7 @@ def test_inspect_a_model_and_a_clip(model: Path, corpus: Path, capsys: Capture) 
         ["score"],
         ["train", "x", "-o", "y", "--components", "0"],
         ["score", "m", "p", "--top", "0"],
+        ["features", "x"],
     ],
 )
 def test_wrong_flags_exit_2(arguments: list[str]) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import gmmaudio
 from gmmaudio.classify.classifier import Classifier
-from gmmaudio.classify.examples import Example, Failure, Progress, ExampleReader, read_examples
+from gmmaudio.classify.examples import Example, ExampleReader, Failure, Progress, read_examples
 from gmmaudio.classify.scorers import MixtureScorer
 from gmmaudio.corpus.manifest import Entry, require_classes
 from gmmaudio.errors import DataError

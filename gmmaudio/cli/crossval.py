@@ -38,7 +38,7 @@ def add(verb: Verb) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run it."""
+    """Run the verb."""
     from gmmaudio.corpus.selection import column_folds
     from gmmaudio.corpus.splits import group_folds
     from gmmaudio.evaluate.heldout import cross_validate

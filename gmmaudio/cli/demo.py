@@ -16,7 +16,7 @@ def add(verb: Verb) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run it."""
+    """Run the verb."""
     from gmmaudio.cli import main
     from gmmaudio.demo import run_demo
 

@@ -28,7 +28,7 @@ def add(verb: Verb) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run it."""
+    """Run the verb."""
     from gmmaudio.classify.model_file import load
     from gmmaudio.corpus.manifest import in_split
     from gmmaudio.corpus.selection import in_fold

@@ -38,7 +38,7 @@ def add(verb: Verb) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run it."""
+    """Run the verb."""
     from gmmaudio.classify.stored import extract
     from gmmaudio.corpus.manifest import read_corpus
     from gmmaudio.features.store import is_store, open_store

@@ -25,15 +25,15 @@ def add(verb: Verb) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run it."""
+    """Print the facts; draw the clip."""
     from gmmaudio.classify.describe import describe, is_clip
 
     if options.plot and not is_clip(options.path):
         raise DataError("bad_flags", "--plot draws clips; there are no pictures of models and stores yet")
     try:
-        facts = describe(options.path, front_end(options))
         if options.plot:
             _plot(options)
+        facts = describe(options.path, front_end(options))
     except ClipError as error:  # the only clip there is
         log.error("error: %s", error)
         return NONE_PROCESSED

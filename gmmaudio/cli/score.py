@@ -27,7 +27,7 @@ def add(verb: Verb) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run it."""
+    """Run the verb."""
     from gmmaudio.classify.model_file import load
     from gmmaudio.classify.results import WRITERS, Results
     from gmmaudio.classify.timeline import score_windows

@@ -40,7 +40,7 @@ def add(verb: Verb) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run it."""
+    """Run the verb."""
     from gmmaudio.classify.model_file import save
     from gmmaudio.classify.train import train
     from gmmaudio.tensors import refuse_target

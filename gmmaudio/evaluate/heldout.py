@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gmmaudio.classify.classifier import Classifier
-from gmmaudio.classify.examples import Example, Failure, Progress, ExampleReader, read_examples
+from gmmaudio.classify.examples import Example, ExampleReader, Failure, Progress, read_examples
 from gmmaudio.classify.train import Training, clip_warnings, fit_classes, group_hash
 from gmmaudio.corpus.manifest import Entry, require_classes
 from gmmaudio.corpus.selection import straddling_groups
