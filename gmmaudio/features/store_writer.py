@@ -41,7 +41,7 @@ from gmmaudio.parallel import map_in_order, one_blas_thread
 log = logging.getLogger("gmmaudio")
 
 LOCK = ".lock"
-CLIPS, MOST_CLIPS = 64, 256  # of a shard: on average, and at most
+CLIPS, MOST_CLIPS = 64, 128  # of a shard: about so many, and at most; a run that is killed loses one shard
 
 Made = tuple[Kept, Frames32] | ClipError
 Make = Callable[[Entry], Made]
@@ -121,7 +121,7 @@ def list_clips(entries: Sequence[Entry]) -> list[Listed]:
 
 
 def cut_clips(clips: Sequence[Listed]) -> list[list[Listed]]:
-    """Consecutive clips that go into one shard: one ends behind each clip whose name's hash says so, and at 256."""
+    """Consecutive clips that go into one shard: one ends behind each clip whose name's hash says so, and at 128."""
     parts: list[list[Listed]] = [[]]
     for clip in clips:
         if len(parts[-1]) == MOST_CLIPS or (parts[-1] and _ends_shard(parts[-1][-1])):
