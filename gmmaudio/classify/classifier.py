@@ -10,13 +10,14 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmaudio.classify.scorers import Scorer
-from gmmaudio.corpus.audio import Clip, ClipWarning, clip_from_array, read_clip
+from gmmaudio.corpus.audio import Clip, ClipWarning, Reader, clip_from_array, joined, read_through
 from gmmaudio.errors import ClipError, DataError
 from gmmaudio.features.frontend import FrontEnd
 from gmmaudio.parallel import map_in_order, one_blas_thread
@@ -145,27 +146,32 @@ class Classifier:
         prior: Mapping[str, float] | None = None,
         among: Sequence[str] | None = None,
         jobs: int = 1,
+        read: Reader = read_through,
     ) -> Iterator[Decision | ClipError]:
-        """Decide about many clips on ``jobs`` threads: results in order, an error in the place of a bad clip."""
+        """Decide about many clips on ``jobs`` threads: results in order, an error in the place of a bad clip.
+
+        ``read`` may be what `gmmaudio.corpus.isolate.isolated` makes, to decode in other processes.
+        """
         log_prior = self.log_prior(prior, among)
 
         def one(source: Source) -> Decision | ClipError:
             try:
-                return self.decide(self.read(source), log_prior)
+                return self.decide(self.read(source, read), log_prior)
             except ClipError as error:
                 return error
 
         with one_blas_thread():
             yield from map_in_order(one, sources, jobs)
 
-    def read(self, source: Source) -> Clip:
+    def read(self, source: Source, read: Reader = read_through) -> Clip:
         """A clip at the front end's rate."""
         if not isinstance(source, (str, PathLike)):
             if not (isinstance(source, tuple) and len(source) == 2 and np.ndim(source[1]) == 0):
                 raise DataError("bad_source", f"a clip is a path or (samples, rate), got {type(source).__name__}")
             samples, rate = source
             return clip_from_array(samples, rate, self.front_end.rate)
-        return read_clip(source, self.front_end.rate)
+        joint, facts = read(source, self.front_end.rate, joined)
+        return Clip(joint, facts.rate, Path(source), facts.warnings)
 
     def decide(self, clip: Clip, log_prior: Floats | None = None) -> Decision:
         """Decide about a clip that was read at the front end's rate; ``log_prior`` as ``log_prior()`` returns it."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmaudio.corpus.audio import Clip, ClipWarning, read_clip, sample_hash
+from gmmaudio.corpus.audio import Clip, ClipWarning, Reader, hashed, joined, read_through, sample_hash
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.errors import ClipError, NothingLeft
 from gmmaudio.features.frontend import FrontEnd
@@ -54,7 +55,11 @@ ExampleReader = Callable[[Sequence[Entry], FrontEnd, int, Progress | None], tupl
 
 
 def read_examples(
-    entries: Sequence[Entry], front_end: FrontEnd, jobs: int = 1, progress: Progress | None = None
+    entries: Sequence[Entry],
+    front_end: FrontEnd,
+    jobs: int = 1,
+    progress: Progress | None = None,
+    read: Reader = read_through,
 ) -> tuple[list[Example], list[Failure]]:
     """Examples and failures, each in the order of the entries.
 
@@ -66,6 +71,8 @@ def read_examples(
         Threads, one file each.
     progress : callable, optional
         Called with the number of clips done and their total.
+    read : Reader
+        Default: in this process; `gmmaudio.corpus.isolate.isolated` makes one that decodes in others.
 
     Raises
     ------
@@ -75,7 +82,7 @@ def read_examples(
 
     def one(entry: Entry) -> Example | Failure:
         try:
-            return read_example(entry, front_end)
+            return read_example(entry, front_end, read)
         except ClipError as error:
             return Failure(entry, error)
 
@@ -90,9 +97,16 @@ def read_examples(
     return examples, failures
 
 
-def read_example(entry: Entry, front_end: FrontEnd) -> Example:
+def read_example(entry: Entry, front_end: FrontEnd, read: Reader = read_through) -> Example:
     """One example, or the ClipError that says why not."""
-    return example_of(entry, read_clip(entry.path, front_end.rate, entry.start, entry.end), front_end)
+
+    def consume(blocks: Iterator[NDArray[np.float32]]) -> tuple[NDArray[np.float32], float, str]:
+        digest = sha256()
+        frames = front_end(Clip(joined(hashed(blocks, digest)), front_end.rate))
+        return frames.selected(), frames.hop, digest.hexdigest()
+
+    (chosen, hop, digest), facts = read(entry.path, front_end.rate, consume, entry.start, entry.end)
+    return Example(entry, chosen, facts.seconds, len(chosen) * hop, digest, facts.warnings)
 
 
 def example_of(entry: Entry, clip: Clip, front_end: FrontEnd) -> Example:

@@ -8,50 +8,34 @@ memory is ever allocated from a number in a header: blocks have a fixed size, an
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gmmaudio.corpus.decoder import (
-    BLOCK,
-    UNKNOWN,
-    Recording,
-    blocks,
-    open_recording,
-    refuse_changed,
-    regular_file,
-)
+from gmmaudio.corpus.decoder import open_recording
 from gmmaudio.corpus.limits import Limits
-from gmmaudio.corpus.samples import (
-    ClipWarning,
-    Traits,
-    flush,
-    measure,
-    mix,
-    nothing,
-    oddities,
-    refuse_broken,
-    sample_hash,
-)
+from gmmaudio.corpus.passage import Consumer, Source, joined, pass_through
+from gmmaudio.corpus.recording import BLOCK, refuse_changed, regular_file
+from gmmaudio.corpus.samples import FULL_SCALES, ClipWarning, hashed, sample_hash, scaled
+from gmmaudio.corpus.segment import segment_of, shortfall
 from gmmaudio.errors import ClipError
 
-__all__ = ["Clip", "ClipWarning", "Limits", "clip_from_array", "read_clip", "sample_hash"]
+__all__ = [
+    "Clip", "ClipWarning", "Facts", "Limits", "Reader", "clip_from_array", "hashed", "joined", "read_clip",
+    "read_through", "sample_hash",
+]  # fmt: skip
 
+T = TypeVar("T")
 Samples = NDArray[np.float32]
 
 LIMITS = Limits()
-OVERSHOOT = 0.5
-"""Seconds by which a segment may end behind the clip (as in Kaldi's extract-segments)."""
-
 _DENSEST = 5000  # frames per byte; FLAC packs 4,700 frames of silence into one
-_OGG_SLACK = 8192  # the longest block of Vorbis: whole files from some encoders lack a part of their last
-_FULL_SCALES = {"u1": 2**7, "i2": 2**15, "i4": 2**31}
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,23 +61,105 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class _Source:
-    """Blocks of (n, channels) float32, each time from the beginning; the next may overwrite the last."""
+class Facts:
+    """What is known of a clip when all of it has passed.
 
-    name: str
+    Parameters
+    ----------
+    samples : int
+        How many passed, at ``rate``.
+    rate : int
+        Samples per second.
+    warnings : tuple of ClipWarning
+        What is odd about it.
+    """
+
+    samples: int
     rate: int
-    channels: int
-    blocks: Callable[[], Iterator[Samples]]
-
-
-@dataclass(frozen=True)
-class _Segment:
-    """Frames ``first`` up to ``last`` (None: the end); ``wanted`` of them should be there (None: unknown)."""
-
-    first: int
-    last: int | None
-    wanted: int | None
     warnings: tuple[ClipWarning, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """Length of the clip."""
+        return self.samples / self.rate
+
+
+class Reader(Protocol):
+    """How clips are read: `read_through`, or the same from another process (`gmmaudio.corpus.isolate`)."""
+
+    def __call__(
+        self,
+        path: str | os.PathLike[str],
+        rate: int | None,
+        consume: Consumer[T],
+        start: float | None = None,
+        end: float | None = None,
+        limits: Limits = LIMITS,
+    ) -> tuple[T, Facts]:
+        """As `read_through`."""
+
+
+def read_through(
+    path: str | os.PathLike[str],
+    rate: int | None,
+    consume: Consumer[T],
+    start: float | None = None,
+    end: float | None = None,
+    limits: Limits = LIMITS,
+) -> tuple[T, Facts]:
+    """Read a clip, or a segment of one, in bounded memory: block by block, into a function.
+
+    Parameters
+    ----------
+    path : path
+        WAV, FLAC, Ogg (Vorbis, Opus), MP3, AIFF, AU, W64, RF64 or CAF; with PyAV also MP4, M4A, AAC, WMA,
+        Matroska and WebM, of which the first audio stream is taken. The channels are averaged.
+    rate : int or None
+        Resample to this rate in Hz (soxr, quality HQ). None: the file's own.
+    consume : callable
+        Given an iterator of (n,) float32 blocks, finite and within ``limits.peak``, each valid until the next is
+        asked for. Called a second time, with the louder channel, where the channels cancel each other; and
+        what it returned is dropped where the clip turns out to be broken.
+    start, end : float, optional
+        The segment in seconds. Default: the whole clip. What stands before it is skipped, not decoded; but
+        Ogg, and what PyAV reads, is decoded from its beginning, because seeks in it are not exact.
+    limits : Limits
+        What is refused.
+
+    Returns
+    -------
+    result
+        What ``consume`` returned.
+    facts : Facts
+        The number of samples, and warnings: truncated, segment_cut, bandwidth, phase_cancelled, clipped, silence.
+
+    Raises
+    ------
+    ClipError
+        The file: no_such_file, permission, symlink_loop, not_regular_file, empty_file, unreadable, and
+        changed when it is no longer what it was. The container: not_audio, unsupported_codec, corrupt_header,
+        decode_error. The limits: unsupported_rate, unsupported_channels, too_long, out_of_range_segment. The
+        signal: empty_audio, non_finite, out_of_range. Then what ``consume`` raises.
+
+    Examples
+    --------
+    >>> import soundfile
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     soundfile.write(f"{folder}/a.wav", np.sin(np.arange(8000)) / 2, 8000)
+    ...     loudest, facts = read_through(f"{folder}/a.wav", 8000, lambda blocks: max(b.max() for b in blocks))
+    >>> round(float(loudest), 3), facts.seconds
+    (0.5, 1.0)
+    """
+    path = Path(path)
+    before = regular_file(path)
+    try:
+        result = _read(path, before.st_size, (start, end), rate, consume, limits)
+    except ClipError:
+        refuse_changed(path, before)
+        raise
+    refuse_changed(path, before)
+    return result
 
 
 def read_clip(
@@ -107,28 +173,20 @@ def read_clip(
 
     Parameters
     ----------
-    path : path
-        WAV, FLAC, Ogg (Vorbis, Opus), MP3, AIFF, AU, W64, RF64 or CAF. The channels are averaged.
+    path, start, end, limits
+        As in `read_through`.
     rate : int, optional
         Resample to this rate in Hz (soxr, quality HQ). Default: the file's own.
-    start, end : float, optional
-        The segment in seconds. Default: the whole clip. What stands before it is skipped, not decoded; but
-        Ogg is decoded from its beginning, because seeks in it are not exact.
-    limits : Limits
-        What is refused.
 
     Returns
     -------
     Clip
-        Its warnings: truncated, segment_cut, bandwidth, phase_cancelled, clipped, silence.
+        With the warnings of `read_through`.
 
     Raises
     ------
     ClipError
-        The file: no_such_file, permission, symlink_loop, not_regular_file, empty_file, unreadable, and
-        changed when it is no longer what it was. The container: not_audio, unsupported_codec, corrupt_header,
-        decode_error. The limits: unsupported_rate, unsupported_channels, too_long, out_of_range_segment. The
-        signal: empty_audio, non_finite, out_of_range.
+        As `read_through`.
 
     Examples
     --------
@@ -140,15 +198,8 @@ def read_clip(
     >>> clip.samples.shape, clip.rate, clip.warnings[0].code
     ((800,), 8000, 'silence')
     """
-    path = Path(path)
-    before = regular_file(path)
-    try:
-        clip = _read(path, before.st_size, (start, end), rate, limits)
-    except ClipError:
-        refuse_changed(path, before)
-        raise
-    refuse_changed(path, before)
-    return clip
+    samples, facts = read_through(path, rate, joined, start, end, limits)
+    return Clip(samples, facts.rate, Path(path), facts.warnings)
 
 
 def clip_from_array(samples: ArrayLike, rate_in: int, rate: int | None = None, limits: Limits = LIMITS) -> Clip:
@@ -186,91 +237,29 @@ def clip_from_array(samples: ArrayLike, rate_in: int, rate: int | None = None, l
     limits.check_rate(rate_in, "the array")
     limits.check_channels(array.shape[1], "the array")
     limits.check_length(len(array), rate_in, "the array")
-    source = _Source("the array", rate_in, array.shape[1], partial(_array_blocks, array))
-    mono, _, warnings = _gather(source, rate or rate_in, limits)
-    return Clip(mono, rate or rate_in, None, warnings)
+    source = Source("the array", rate_in, array.shape[1], partial(_array_blocks, array))
+    passed = pass_through(source, rate or rate_in, joined, limits)
+    return Clip(passed.result, rate or rate_in, None, passed.warnings)
 
 
-def _read(path: Path, size: int, span: tuple[float | None, float | None], rate: int | None, limits: Limits) -> Clip:
+def _read(
+    path: Path,
+    size: int,
+    span: tuple[float | None, float | None],
+    rate: int | None,
+    consume: Consumer[T],
+    limits: Limits,
+) -> tuple[T, Facts]:
     with open_recording(path, size, limits) as recording:
-        segment = _segment(recording, *span)
+        segment = segment_of(recording, *span)
         if segment.wanted is not None and segment.wanted <= _DENSEST * size:  # else the header lies
             limits.check_length(segment.wanted, recording.rate, recording.name)
-        take = partial(blocks, recording, segment.first, segment.last)
-        source = _Source(recording.name, recording.rate, recording.channels, take)
+        take = partial(recording.blocks, segment.first, segment.last)
+        source = Source(recording.name, recording.rate, recording.channels, take)
         rate = rate or recording.rate
-        samples, frames, warnings = _gather(source, rate, limits)
-        return Clip(samples, rate, path, (*_shortfall(recording, segment, frames), *segment.warnings, *warnings))
-
-
-def _segment(recording: Recording, start: float | None, end: float | None) -> _Segment:
-    promised, rate = recording.promised, recording.rate
-    begin, stop = start or 0.0, math.inf if end is None else end
-    seconds = math.inf if promised is None else promised / rate
-    if not 0 <= begin < stop or 0 < seconds <= begin or (end is not None and end > seconds + OVERSHOOT):
-        raise ClipError(
-            "out_of_range_segment",
-            f"{recording.name}: the segment {begin:g} to {stop:g} s does not lie within {seconds:.3f} s",
-            "start must be less than end, and both within the clip",
-        )
-    first, last = round(begin * rate), None if end is None else round(end * rate)
-    if promised is None:
-        return _Segment(first, last, None if last is None else last - first)
-    if last is None or last <= promised:
-        return _Segment(first, last, (promised if last is None else last) - first)
-    text = f"the segment ends {(last - promised) / rate:.3f} s behind the clip, and was cut there"
-    return _Segment(first, last, promised - first, (ClipWarning("segment_cut", text),))
-
-
-def _shortfall(recording: Recording, segment: _Segment, frames: int) -> tuple[ClipWarning, ...]:
-    """A warning where fewer frames came than were promised, or where the end of the stream is missing."""
-    slack = _OGG_SLACK if recording.sound.format == "OGG" else 0
-    if segment.wanted is not None and frames < segment.wanted - slack:
-        text = f"cut short: {segment.wanted} frames were promised, {frames} were read"
-    elif not recording.header.ends and segment.first + frames >= min(UNKNOWN, recording.sound.frames):
-        text = f"cut short: the stream does not end where the file does, after {frames} frames"
-    else:
-        return ()
-    return (ClipWarning("truncated", text),)
-
-
-def _gather(source: _Source, rate: int, limits: Limits) -> tuple[Samples, int, tuple[ClipWarning, ...]]:
-    """The mono samples at a rate, the frames they were made from, and the warnings."""
-    limits.check_rate(rate, "the rate asked for")
-    samples, traits = _mono(source, rate, limits)
-    refuse_broken(traits, source.name, limits)
-    warnings = oddities(traits)
-    if traits.cancelled:
-        samples, _ = _mono(source, rate, limits, traits.louder)
-    if source.rate < rate:
-        text = f"its {source.rate} Hz hold nothing above {source.rate / 2:g} Hz; {rate} Hz were asked for"
-        warnings = (ClipWarning("bandwidth", text), *warnings)
-    return samples, traits.frames, warnings
-
-
-def _mono(source: _Source, rate: int, limits: Limits, channel: int | None = None) -> tuple[Samples, Traits]:
-    resample = _resampler(source.rate, rate)
-    traits = nothing(source.channels)
-    result = bytearray()  # grows in place, where joining arrays would need the memory twice
-    with np.errstate(all="ignore"):  # what is not finite is counted instead
-        for block in source.blocks():
-            flush(block)
-            mono = mix(block, channel)
-            traits = traits + measure(block, mono)
-            limits.check_length(traits.frames, source.rate, source.name)
-            result += resample(mono, False).data
-        result += resample(np.empty(0, np.float32), True).data
-    return np.frombuffer(result, np.float32), traits
-
-
-def _resampler(rate_in: int, rate: int) -> Callable[[Samples, bool], Samples]:
-    """A function of a block, and of whether it is the last."""
-    if rate_in == rate:
-        return lambda mono, _: mono
-    import soxr  # only where a rate changes
-
-    stream = soxr.ResampleStream(rate_in, rate, 1, dtype="float32", quality="HQ")
-    return lambda mono, last: stream.resample_chunk(mono, last=last)
+        passed = pass_through(source, rate, consume, limits)
+        warnings = (*shortfall(recording, segment, passed.frames), *segment.warnings, *passed.warnings)
+        return passed.result, Facts(passed.samples, rate, warnings)
 
 
 def _refuse_array(array: NDArray[np.generic]) -> None:
@@ -279,7 +268,7 @@ def _refuse_array(array: NDArray[np.generic]) -> None:
     elif not 0 < array.shape[1] <= max(1, array.shape[0]):
         text = f"shape {array.shape}: {array.shape[1]} channels of {array.shape[0]} samples"
         hint = "(samples, channels) is allowed: transpose it"
-    elif array.dtype.kind != "f" and array.dtype.str[1:] not in _FULL_SCALES:
+    elif array.dtype.kind != "f" and array.dtype.str[1:] not in FULL_SCALES:
         text, hint = f"type {array.dtype}", "floating point, uint8, int16 or int32 is allowed"
     else:
         return
@@ -288,7 +277,5 @@ def _refuse_array(array: NDArray[np.generic]) -> None:
 
 def _array_blocks(array: NDArray[np.generic]) -> Iterator[Samples]:
     step = max(1, BLOCK // array.shape[1])
-    scale = np.float32(1 / _FULL_SCALES.get(array.dtype.str[1:], 1))
-    middle = np.float32(128 if array.dtype == np.uint8 else 0)
     for at in range(0, len(array), step):
-        yield (array[at : at + step].astype(np.float32) - middle) * scale
+        yield scaled(array[at : at + step])

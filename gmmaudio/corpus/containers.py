@@ -19,12 +19,11 @@ from typing import BinaryIO
 READABLE = frozenset({"WAV", "AIFF", "FLAC", "MP3", "W64", "AU", "CAF", "SPHERE", "Ogg Vorbis", "Ogg Opus", "Ogg FLAC"})
 """Kinds of audio that the decoder knows."""
 
+BY_PYAV = frozenset({"MP4 or M4A (AAC)", "AAC", "WMA (ASF)", "Matroska or WebM"})
+"""Kinds of audio that PyAV decodes, where it is installed."""
+
 FOREIGN = frozenset(
     {
-        "MP4 or M4A (AAC)",
-        "AAC",
-        "WMA (ASF)",
-        "Matroska or WebM",
         "AVI",
         "AMR",
         "Monkey's Audio",
@@ -34,7 +33,7 @@ FOREIGN = frozenset(
         "DSD",
     }
 )
-"""Kinds of audio that the decoder does not know."""
+"""Kinds of audio that no decoder here knows."""
 
 _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (8, b"WAVE", "WAV"),
@@ -179,7 +178,7 @@ def detect(head: bytes) -> str:
     Returns
     -------
     str
-        A container such as ``"WAV"`` or ``"FLAC"``, a member of FOREIGN, or another kind of file in words.
+        A member of READABLE, BY_PYAV or FOREIGN, or another kind of file in words.
 
     Examples
     --------

@@ -15,8 +15,9 @@ from gmmaudio.errors import DataError
 from gmmaudio.files import printable
 
 DECODED = frozenset((".wav", ".rf64", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf"))
-AUDIO = DECODED | {".m4a", ".aac", ".mp4", ".wma"}
-"""Extensions taken as audio, upper case or lower. What cannot be decoded becomes an error, and is not lost."""
+AUDIO = DECODED | {".m4a", ".m4b", ".aac", ".mp4", ".mov", ".wma", ".mka", ".mkv", ".webm"}
+"""Extensions taken as audio, upper case or lower. The second half needs PyAV; what cannot be decoded becomes an error,
+and is not lost."""
 
 MOST_BYTES = 64 * 2**20
 """Largest manifest or list that is read."""

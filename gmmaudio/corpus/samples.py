@@ -6,14 +6,22 @@ Traits are measured block by block and added, so that hours of sound need no mor
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmaudio.corpus.limits import Limits
 from gmmaudio.errors import ClipError
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
+
+FULL_SCALES = {"u1": 2**7, "i2": 2**15, "i4": 2**31}
+"""Of the types of integer samples, in either byte order."""
 
 _NEGLIGIBLE = np.float32(1e-15)  # squares of what is smaller are subnormal, and slow
 _SILENT = 1e-7  # below the smallest step of 24-bit audio
@@ -72,6 +80,11 @@ class Traits:
             self.energy + later.energy,
             self.mixed + later.mixed,
         )
+
+    @property
+    def peak(self) -> float:
+        """The largest absolute sample."""
+        return max(self.high, -self.low)
 
     @property
     def cancelled(self) -> bool:
@@ -176,7 +189,6 @@ def refuse_broken(traits: Traits, name: str, limits: Limits) -> None:
     ClipError
         ``empty_audio``, ``non_finite`` or ``out_of_range``.
     """
-    peak = max(traits.high, -traits.low)
     if traits.frames == 0:
         raise ClipError("empty_audio", f"{name}: it holds no samples", "was the recording stopped at once?")
     if traits.bad:
@@ -185,10 +197,10 @@ def refuse_broken(traits: Traits, name: str, limits: Limits) -> None:
             f"{name}: {traits.bad} samples are NaN or infinite, the first at frame {traits.first_bad}",
             "export the clip again, as 16-bit integers",
         )
-    if peak > limits.peak:
+    if traits.peak > limits.peak:
         raise ClipError(
             "out_of_range",
-            f"{name}: the largest sample is {peak:.3g}, where full scale is 1; {limits.peak:g} is allowed",
+            f"{name}: the largest sample is {traits.peak:.3g}, where full scale is 1; {limits.peak:g} is allowed",
             "divide floating-point samples by their full scale",
         )
 
@@ -215,6 +227,47 @@ def oddities(traits: Traits) -> tuple[ClipWarning, ...]:
     if traits.high - traits.low < _SILENT:
         found.append(ClipWarning("silence", f"nothing but silence: all samples equal {traits.high:.3g}"))
     return tuple(found)
+
+
+def hashed(blocks: Iterable[NDArray[np.float32]], digest: Hash) -> Iterator[NDArray[np.float32]]:
+    """Pass blocks on, and add each to a digest: in the end it is the `sample_hash` of all.
+
+    Parameters
+    ----------
+    blocks : iterable of (n,) float32 arrays
+    digest : hash object
+        ``hashlib.sha256()``; updated.
+
+    Yields
+    ------
+    (n,) float32 array
+        The blocks as they are.
+
+    Examples
+    --------
+    >>> digest, silence = sha256(), np.zeros(4, np.float32)
+    >>> [len(block) for block in hashed([silence[:3], silence[3:]], digest)]
+    [3, 1]
+    >>> digest.hexdigest() == sample_hash(silence)
+    True
+    """
+    for block in blocks:
+        digest.update(np.ascontiguousarray(block, dtype="<f4").data)
+        yield block
+
+
+def scaled(array: NDArray[np.generic]) -> NDArray[np.float32]:
+    """A float32 copy, integers divided by their full scale (see FULL_SCALES); uint8 is centred first.
+
+    Examples
+    --------
+    >>> scaled(np.array([-32768, 16384], np.int16)).tolist()
+    [-1.0, 0.5]
+    """
+    scale = np.float32(1 / FULL_SCALES.get(array.dtype.str[1:], 1))
+    middle = np.float32(128 if array.dtype == np.uint8 else 0)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused as that
+        return (array.astype(np.float32) - middle) * scale
 
 
 def sample_hash(samples: NDArray[np.float32]) -> str:
