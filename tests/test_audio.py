@@ -451,7 +451,7 @@ def test_too_long(write: Callable[..., Path]) -> None:
 def test_what_is_stated_as_too_long_is_not_decoded_first(
     write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decoder, "blocks", None)
+    monkeypatch.setattr(decoder, "blocks", lambda *_: 1 / 0)
     with pytest.raises(ClipError) as caught:
         read_clip(write(wav(SHORT)), limits=Limits(max_seconds=0.4))
     assert caught.value.code == "too_long"

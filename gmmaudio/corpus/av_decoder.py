@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,6 @@ from gmmaudio.corpus.containers import Header
 from gmmaudio.corpus.recording import BLOCK, UNKNOWN, Recording, corrupt_header, damaged, not_audio, unsupported
 from gmmaudio.corpus.samples import scaled
 from gmmaudio.files import printable
-
-if TYPE_CHECKING:
-    import av
 
 _DEMUXERS = {"MP4 or M4A (AAC)": "mov", "AAC": "aac", "WMA (ASF)": "asf", "Matroska or WebM": "matroska"}
 _SLACK = 0.1  # seconds; lengths are stated in milliseconds, with or without what an encoder puts before and behind
@@ -61,31 +58,35 @@ def open_with_av(path: Path, header: Header) -> Iterator[Recording]:
         import av
     except ImportError as error:
         raise unsupported(name, header.kind, 'pip install "gmmaudio[av]", or ') from error
-    with path.open("rb") as file:
-        try:
-            container = av.open(file, format=_DEMUXERS[header.kind], metadata_errors="replace")
-        except (av.FFmpegError, ValueError) as error:
-            raise corrupt_header(name, header.kind, str(error.args[-1])) from error
-        with container:
-            if not container.streams.audio:
-                raise not_audio(name, Header(f"{header.kind} without an audio stream"))
-            yield _recording(name, header, container)
+    try:
+        with _opened(av, path, header.kind) as container:
+            recording = _recording(path, header.kind, container)
+    except (av.FFmpegError, ValueError) as error:
+        raise corrupt_header(name, header.kind, str(error.args[-1])) from error
+    yield recording
 
 
-def _recording(name: str, header: Header, container: av.container.InputContainer) -> Recording:
+@contextmanager
+def _opened(av: Any, path: Path, kind: str) -> Iterator[Any]:
+    with path.open("rb") as file, av.open(file, format=_DEMUXERS[kind], metadata_errors="replace") as container:
+        yield container
+
+
+def _recording(path: Path, kind: str, container: Any) -> Recording:
+    name = printable(path)
+    if not container.streams.audio:
+        raise not_audio(name, Header(f"{kind} without an audio stream"))
     stream = container.streams.audio[0]
     if stream.codec_context is None:
-        raise unsupported(name, f"the codec of this {header.kind}")
+        raise unsupported(name, f"the codec of this {kind}")
     rate, channels = int(stream.codec_context.sample_rate or 0), int(stream.codec_context.channels or 0)
     if not rate or not channels:
-        raise corrupt_header(name, header.kind, "it states no sample rate, or no channels")
-    stream.codec_context.options = _STRICT
-    promised = None if header.kind == "AAC" else _promised(container, stream, rate)
-    take = partial(blocks, name, container, stream, (rate, channels))
-    return Recording(name, rate, channels, promised, take, round(_SLACK * rate))
+        raise corrupt_header(name, kind, "it states no sample rate, or no channels")
+    promised = None if kind == "AAC" else _promised(container, stream, rate)
+    return Recording(name, rate, channels, promised, partial(blocks, path, kind, rate, channels), round(_SLACK * rate))
 
 
-def _promised(container: av.container.InputContainer, stream: Any, rate: int) -> int | None:
+def _promised(container: Any, stream: Any, rate: int) -> int | None:
     """Frames that the stream, or else the container, promises."""
     if stream.duration is not None and stream.time_base is not None:
         return max(0, int(stream.duration * stream.time_base * rate))
@@ -93,24 +94,26 @@ def _promised(container: av.container.InputContainer, stream: Any, rate: int) ->
     return max(0, container.duration * rate // 1_000_000) if container.duration is not None and alone else None
 
 
-def blocks(
-    name: str, container: av.container.InputContainer, stream: Any, form: tuple[int, int], first: int, last: int | None
-) -> Iterator[Samples]:
+def blocks(path: Path, kind: str, rate: int, channels: int, first: int, last: int | None) -> Iterator[Samples]:
     """The frames from ``first`` up to ``last``, as `Recording.blocks` hands them out.
+
+    The file is opened anew, for after a seek to the start, some containers lack their first packet.
 
     Raises
     ------
     ClipError
         decode_error, with the position: for packets that do not decode, and for time that is missing.
     """
+    import av
+
     at, stop = 0, UNKNOWN if last is None else last
-    container.seek(0)
-    for block in _gathered(_frames(name, container, stream, form), BLOCK // form[1]):
-        if (wanted := block[max(0, first - at) : max(0, stop - at)]).size:
-            yield wanted
-        at += len(block)
-        if at >= stop:
-            return
+    with _opened(av, path, kind) as container:
+        for block in _gathered(_frames(printable(path), container, (rate, channels)), BLOCK // channels):
+            if (wanted := block[max(0, first - at) : max(0, stop - at)]).size:
+                yield wanted
+            at += len(block)
+            if at >= stop:
+                return
 
 
 def _gathered(frames: Iterator[Samples], size: int) -> Iterator[Samples]:
@@ -125,10 +128,12 @@ def _gathered(frames: Iterator[Samples], size: int) -> Iterator[Samples]:
         yield np.concatenate(pending)
 
 
-def _frames(name: str, container: av.container.InputContainer, stream: Any, form: tuple[int, int]) -> Iterator[Samples]:
+def _frames(name: str, container: Any, form: tuple[int, int]) -> Iterator[Samples]:
     """The (n, channels) samples of each decoded frame; what is damaged, or missing in between, is an error."""
     import av
 
+    stream = container.streams.audio[0]
+    stream.codec_context.options = _STRICT
     rate, at, began = form[0], 0, None
     try:
         for packet in container.demux(stream):
@@ -149,6 +154,6 @@ def _refuse_gap(name: str, expected: float, time: float) -> None:
         raise damaged(name, f"at {expected:.2f} s", f"the next frame belongs at {time:.2f} s")
 
 
-def _samples(frame: av.AudioFrame) -> Samples:
+def _samples(frame: Any) -> Samples:
     array = frame.to_ndarray()
     return scaled(array.T if frame.format.is_planar else array.reshape(frame.samples, -1))
