@@ -1,6 +1,6 @@
 """Files that are whole or absent, a lock that dies with its holder, and paths as a message may print them.
 
-The only file that leans on POSIX: where a platform cannot flush a folder, that step is left out.
+The only file that leans on POSIX, beside memory.py: where a platform cannot flush a folder, that step is left out.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gmmaudio.classify.classifier import Classifier, Decision
-from gmmaudio.corpus.audio import Clip
+from gmmaudio.corpus.audio import Clip, Reader, read_through
 from gmmaudio.errors import ClipError, DataError
 from gmmaudio.parallel import map_in_order, one_blas_thread
 
@@ -48,6 +48,7 @@ def score_windows(
     prior: Mapping[str, float] | None = None,
     among: Sequence[str] | None = None,
     jobs: int = 1,
+    read: Reader = read_through,
 ) -> Iterator[tuple[Path, list[Window] | list[ClipError]]]:
     """Each path with its windows; a clip that cannot be read has one error in their place.
 
@@ -56,7 +57,7 @@ def score_windows(
     classifier : Classifier
     paths : iterable of Path
     windows : (window, hop) in seconds
-    prior, among, jobs
+    prior, among, jobs, read
         As in ``Classifier.score_all``.
     """
     shortest = classifier.front_end.mfcc.window
@@ -66,7 +67,7 @@ def score_windows(
 
     def one(path: Path) -> tuple[Path, list[Window] | list[ClipError]]:
         try:
-            clip = classifier.read(path)
+            clip = classifier.read(path, read)
         except ClipError as error:
             return path, [error]
         spans = windows_of(len(clip.samples) / clip.rate, *windows)

@@ -1,0 +1,240 @@
+"""Decoding in processes of its own, for audio that nobody vouches for: a decoder that crashes or hangs costs one clip.
+
+    this process, a thread per clip              a worker, started anew when it dies
+    path, rate, segment, limits          ->      read_through
+    the consumer                         <-      START, block, block, ..., and DONE with the facts, or ERROR
+
+What a worker says is bytes and JSON, never unpickled: it may have been taken over by what it read.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
+from time import monotonic
+from typing import Any, TypeVar
+
+import numpy as np
+
+from gmmaudio.corpus.audio import LIMITS, Facts, Reader, read_through
+from gmmaudio.corpus.limits import Limits
+from gmmaudio.corpus.passage import Consumer, Samples, attempt
+from gmmaudio.corpus.samples import ClipWarning
+from gmmaudio.errors import ClipError
+from gmmaudio.files import printable
+from gmmaudio.memory import cap_memory
+
+T = TypeVar("T")
+
+SECONDS = 120.0
+MEMORY = 2**30
+
+_START, _BLOCK, _DONE, _ERROR = b"S", b"B", b"D", b"E"
+_LARGEST = 2**28  # bytes in a message; a block, resampled from 4 to 384 kHz, has 25 million
+
+
+@contextmanager
+def isolated(seconds: float = SECONDS, memory: int = MEMORY, read: Reader = read_through) -> Iterator[Reader]:
+    """A `Reader` that decodes in other processes, for as long as a ``with`` block lasts.
+
+    There are as many workers as threads that read at the same time. The samples are the same as without. A program
+    that uses it must guard its main part by ``if __name__ == "__main__"``, as Python's multiprocessing demands.
+
+    Parameters
+    ----------
+    seconds : float
+        Longest time that a clip may keep us waiting, the consumer's own not counted. Default 120.
+    memory : int
+        Bytes that a worker may take beyond what it starts with, on Linux. Default 1 GiB.
+    read : Reader
+        What the workers run; a function at the top of a module.
+
+    Yields
+    ------
+    Reader
+        Raises what `read_through` raises, and a ClipError ``decoder_crashed`` or ``decoder_timeout``.
+
+    Examples
+    --------
+    >>> from gmmaudio.classify.examples import read_examples          # doctest: +SKIP
+    >>> with isolated() as read:                                      # doctest: +SKIP
+    ...     examples, failures = read_examples(entries, front_end, jobs=4, read=read)
+    """
+    workers = _Workers(seconds, memory, read)
+    try:
+        yield workers.read
+    finally:
+        workers.close()
+
+
+class _Workers:
+    """Workers that wait for a clip; one more is started where none does."""
+
+    def __init__(self, seconds: float, memory: int, read: Reader) -> None:
+        self.seconds, self.memory, self.target = seconds, memory, read
+        self.idle: list[_Worker] = []
+        self.lock = threading.Lock()
+
+    def read(
+        self,
+        path: str | os.PathLike[str],
+        rate: int | None,
+        consume: Consumer[T],
+        start: float | None = None,
+        end: float | None = None,
+        limits: Limits = LIMITS,
+    ) -> tuple[T, Facts]:
+        """As `read_through`."""
+        worker = self._take()
+        try:
+            worker.ask(os.fspath(path), self.seconds, (rate, start, end, limits))
+            return _follow(worker, consume)
+        finally:
+            if worker.answered:
+                self.idle.append(worker)
+            else:
+                worker.stop()
+
+    def close(self) -> None:
+        """Stop all workers."""
+        while self.idle:
+            self.idle.pop().stop()
+
+    def _take(self) -> _Worker:
+        with self.lock:
+            while self.idle:
+                worker = self.idle.pop()
+                if worker.process.is_alive():
+                    return worker
+            return _Worker(self.target, self.memory)
+
+
+class _Worker:
+    """A process that reads clips, one at a time, and our end of the pipe to it."""
+
+    def __init__(self, read: Reader, memory: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, read, memory), daemon=True)
+        self.process.start()
+        theirs.close()
+        self.name, self.left, self.seconds = "", 0.0, 0.0
+        self.last = _ERROR, b""
+
+    @property
+    def answered(self) -> bool:
+        """Whether it has said its last word on a clip, and waits for the next."""
+        return self.last[0] in (_DONE, _ERROR) and not self.connection.closed
+
+    def ask(self, path: str, seconds: float, request: tuple[Any, ...]) -> None:
+        self.name, self.left, self.seconds = printable(path), seconds, seconds
+        self.last = _START, b""
+        with suppress(OSError):  # should it have died while it waited, its answer will say so
+            self.connection.send((path, *request))
+
+    def receive(self) -> tuple[bytes, bytes]:
+        """The next message; where there is none, an error in its place."""
+        began = monotonic()
+        try:
+            if self.connection.poll(max(0.0, self.left)):
+                message = self.connection.recv_bytes(_LARGEST)
+                self.last = message[:1], message[1:]
+            else:
+                self._fail("decoder_timeout", f"decoding took longer than {self.seconds:g} s", "look at the file")
+        except (EOFError, OSError):
+            self.process.join(5)
+            text = f"the decoder crashed ({_ending(self.process.exitcode)})"
+            self._fail("decoder_crashed", text, "the file is damaged, or made to do this: leave it out")
+        self.left -= monotonic() - began
+        return self.last
+
+    def blocks(self) -> Iterator[Samples]:
+        """The blocks of one pass over the clip."""
+        while (message := self.receive())[0] == _BLOCK:
+            yield np.frombuffer(message[1], np.float32)
+        if message[0] == _ERROR:
+            raise _error(message[1])
+
+    def stop(self) -> None:
+        """End the process, whatever it does."""
+        self.connection.close()
+        self.process.kill()
+        self.process.join()
+
+    def _fail(self, code: str, text: str, hint: str) -> None:
+        self.stop()
+        record = {"code": code, "message": f"{self.name}: {text}", "hint": hint}
+        self.last = _ERROR, json.dumps(record).encode()
+
+
+def _follow(worker: _Worker, consume: Consumer[T]) -> tuple[T, Facts]:
+    """Hand the worker's blocks to the consumer, once per pass, and take the last pass's result."""
+    tag, body = worker.receive()
+    result: T | ClipError = ClipError("decoder_crashed", f"{worker.name}: the decoder sent nothing")
+    while tag == _START:
+        result = attempt(consume, worker.blocks())
+        tag, body = worker.last
+    if tag != _DONE:
+        raise _error(body)
+    if isinstance(result, ClipError):
+        raise result
+    return result, _facts(body)
+
+
+def _error(body: bytes) -> ClipError:
+    record = json.loads(body)
+    return ClipError(str(record["code"]), str(record["message"]), str(record["hint"]))
+
+
+def _facts(body: bytes) -> Facts:
+    samples, rate, warnings = json.loads(body)
+    return Facts(int(samples), int(rate), tuple(ClipWarning(str(code), str(text)) for code, text in warnings))
+
+
+def _ending(status: int | None) -> str:
+    """How a process ended, in words."""
+    if status is not None and status < 0:
+        return f"signal {-status}, {signal.strsignal(-status)}"
+    return f"exit status {status}"
+
+
+# --- in the worker ---------------------------------------------------------------------------------------------------
+
+
+def _serve(connection: Connection, read: Reader, memory: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it will end it
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # where decoders write notes of their own
+    capped = cap_memory(memory)
+    while True:
+        try:
+            path, *request = connection.recv()
+        except EOFError:
+            return
+        try:
+            tag, said = _answer(connection, read, path, request)
+        except MemoryError:
+            text = f"decoding took more than {memory / 2**20:.0f} MiB" if capped else "there was not memory enough"
+            tag, said = _ERROR, ClipError("decoder_crashed", f"{printable(path)}: {text}", "leave it out").record()
+        connection.send_bytes(tag + json.dumps(said).encode())
+
+
+def _answer(connection: Connection, read: Reader, path: str, request: list[Any]) -> tuple[bytes, Any]:
+    """Send the blocks of a clip, and give the last message and what it says."""
+    rate, start, end, limits = request
+
+    def send(blocks: Iterator[Samples]) -> None:
+        connection.send_bytes(_START)
+        for block in blocks:
+            connection.send_bytes(_BLOCK + block.tobytes())
+
+    try:
+        _, facts = read(path, rate, send, start, end, limits)
+    except ClipError as error:
+        return _ERROR, error.record()
+    return _DONE, [facts.samples, facts.rate, [[each.code, each.message] for each in facts.warnings]]

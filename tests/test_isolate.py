@@ -1,0 +1,170 @@
+"""Decoding in other processes: the same samples and errors, and a decoder that dies costs one clip.
+
+The decoders that die, hang and devour memory are the functions at the top of this file, which the workers run.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gmmaudio.classify.classifier import Classifier, Decision
+from gmmaudio.classify.examples import read_examples
+from gmmaudio.classify.train import Trained
+from gmmaudio.corpus.audio import Facts, Reader, joined, read_through, sample_hash
+from gmmaudio.corpus.isolate import isolated
+from gmmaudio.corpus.manifest import Entry, read_corpus
+from gmmaudio.errors import ClipError
+from tests.test_audio import RATE, WRONG, chirp, encoded, wav
+
+Array = np.ndarray
+
+
+def hostile(path: str, rate: int | None, consume: Callable[[Iterator[Array]], Any], *more: Any) -> tuple[Any, Facts]:
+    """Reads what it is given, unless the file's name says otherwise."""
+    name = Path(path).stem
+
+    def spoil(blocks: Iterator[Array]) -> Any:
+        def spoiled() -> Iterator[Array]:
+            yield next(blocks)
+            if name == "late":
+                os.kill(os.getpid(), signal.SIGSEGV)
+
+        return consume(spoiled())
+
+    if name == "dies":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if name == "leaves":
+        os._exit(7)
+    if name == "hangs":
+        time.sleep(60)
+    if name == "devours":
+        np.ones(2**36, np.uint8)
+    if name == "stumbles":
+        raise ValueError("a bug")
+    return read_through(path, rate, spoil if name == "late" else consume, *more)
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    path = tmp_path / "good.wav"
+    path.write_bytes(wav(chirp(6.0)))
+    return path
+
+
+def told(read: Reader, path: Path, rate: int | None = 8000) -> str:
+    """The hash of the samples and the warnings, or the error in full."""
+    try:
+        samples, facts = read(path, rate, joined)
+    except ClipError as error:
+        return str(error)
+    assert facts.samples == len(samples)
+    return f"{sample_hash(samples)} {facts}"
+
+
+def test_the_same_samples_errors_and_warnings(tmp_path: Path) -> None:
+    tone = chirp(6.0)
+    contents = [data for group in WRONG.values() for data in group]
+    contents += [encoded(tone, kind) for kind in ("WAV", "FLAC", "OGG", "MP3")]
+    contents += [wav(np.stack([tone, -0.9 * tone], axis=1)), wav(tone)[:90000]]
+    paths = [tmp_path / f"{number}.wav" for number in range(len(contents))]
+    for path, data in zip(paths, contents, strict=True):
+        path.write_bytes(data)
+    with isolated() as read:
+        for path in [*paths, tmp_path / "missing.wav", tmp_path]:
+            assert told(read, path) == told(read_through, path)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "words"),
+    [
+        ("dies", "decoder_crashed", "signal 11"),
+        ("late", "decoder_crashed", "signal 11"),
+        ("leaves", "decoder_crashed", "exit status 7"),
+        ("stumbles", "decoder_crashed", "exit status 1"),
+        ("devours", "decoder_crashed", "more than 1024 MiB"),
+        ("hangs", "decoder_timeout", "longer than 2 s"),
+    ],
+)
+def test_one_clip_is_lost_and_the_others_go_on(name: str, code: str, words: str, good: Path) -> None:
+    bad = good.with_stem(name)
+    bad.write_bytes(good.read_bytes())
+    with isolated(seconds=2, read=hostile) as read:
+        assert told(read, good) == told(read_through, good)
+        with pytest.raises(ClipError, match=words) as caught:
+            read(bad, None, joined)
+        assert (caught.value.code, str(bad) in caught.value.message) == (code, True)
+        assert told(read, good) == told(read_through, good)
+
+
+def test_a_consumers_error_leaves_the_worker_usable(good: Path) -> None:
+    def refuse(_: Iterator[Array]) -> None:
+        raise ClipError("silence", "nothing to hear")
+
+    with isolated() as read:
+        with pytest.raises(ClipError, match="nothing to hear"):
+            read(good, None, refuse)
+        with pytest.raises(ZeroDivisionError):
+            read(good, None, lambda _: 1 / 0)
+        assert told(read, good) == told(read_through, good)
+
+
+def test_a_consumer_may_take_its_time(good: Path) -> None:
+    def slow(blocks: Iterator[Array]) -> int:
+        total = 0
+        for block in blocks:
+            time.sleep(1.5)
+            total += len(block)
+        return total
+
+    with isolated(seconds=2) as read:
+        read(good, None, joined)  # starts the worker
+        assert read(good, None, slow)[0] == 6 * RATE
+
+
+def test_training_and_scoring_accept_it(trained: Trained, corpus: Path, tmp_path: Path) -> None:
+    classifier: Classifier = trained.classifier
+    entries = read_corpus(corpus)[:6]
+    bad = tmp_path / "dies.wav"
+    bad.write_bytes(entries[0].path.read_bytes())
+    plain, _ = read_examples(entries, classifier.front_end)
+    with isolated(read=hostile) as read:
+        examples, failures = read_examples([Entry(bad, "x"), *entries], classifier.front_end, jobs=2, read=read)
+        paths = [entry.path for entry in entries]
+        found = list(classifier.score_all([*paths, bad, *paths], jobs=2, read=read))
+    assert [failure.error.code for failure in failures] == ["decoder_crashed"]
+    for one, other in zip(examples, plain, strict=True):
+        np.testing.assert_array_equal(one.frames, other.frames)
+        assert one.sample_hash == other.sample_hash
+    expected = [classifier.score(path) for path in paths]
+    assert isinstance(found[6], ClipError)
+    assert [each for each in found if isinstance(each, Decision)] == expected * 2
+
+
+def test_no_process_is_left_and_no_note_is_printed(tmp_path: Path) -> None:
+    data = bytearray(encoded(chirp(5.0), "MP3"))
+    data[9000:9400] = np.random.default_rng(3).bytes(400)
+    (tmp_path / "a.mp3").write_bytes(data)
+    code = f"""
+import multiprocessing
+from gmmaudio.corpus.isolate import isolated
+if __name__ == "__main__":
+    with isolated() as read:
+        read({str(tmp_path / "a.mp3")!r}, None, lambda blocks: sum(map(len, blocks)))
+        print(len(multiprocessing.active_children()))
+    print(len(multiprocessing.active_children()))
+"""
+    (tmp_path / "main.py").write_text(code)
+    done = subprocess.run(
+        [sys.executable, tmp_path / "main.py"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("1\n0\n", "")
