@@ -557,7 +557,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize("where", [("gmmaudio.classify.examples", "read_through"), ("os", "fsync")])
+@pytest.mark.parametrize("where", [("gmmaudio.corpus.audio", "open_recording"), ("os", "fsync")])
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)])
 def test_row40_stopped_while_training(
     where: tuple[str, str], number: int, status: int, corpus: Path, tmp_path: Path

@@ -131,7 +131,8 @@ def read_through(
     result
         What ``consume`` returned.
     facts : Facts
-        The number of samples, and warnings: truncated, segment_cut, bandwidth, phase_cancelled, clipped, silence.
+        The number of samples, and warnings: truncated, unread, segment_cut, bandwidth, phase_cancelled, clipped,
+        silence.
 
     Raises
     ------

@@ -96,6 +96,8 @@ class Header:
         The format of a WAV.
     ends : bool
         False for an Ogg without the end-of-stream flag on a whole last page.
+    goes_on : bool
+        Whether audio stands behind what is promised (`gmmaudio.corpus.excess.goes_on`).
     """
 
     kind: str
@@ -103,6 +105,7 @@ class Header:
     present: int = 0
     wav: WavFormat | None = None
     ends: bool = True
+    goes_on: bool = False
 
 
 @dataclass(frozen=True)

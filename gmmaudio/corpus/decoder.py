@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from gmmaudio.corpus.containers import BY_PYAV, FOREIGN, READABLE, Header, read_header
+from gmmaudio.corpus.excess import goes_on
 from gmmaudio.corpus.limits import Limits
 from gmmaudio.corpus.recording import (
     BLOCK,
@@ -61,6 +63,7 @@ def open_recording(path: Path, size: int, limits: Limits) -> Iterator[Recording]
     try:
         with path.open("rb") as file:
             header = read_header(file, size)
+            header = replace(header, goes_on=goes_on(file, size, header))
     except OSError as error:
         raise unreachable(error, path) from error
     with _decoder(path, header, limits) as recording:
@@ -96,6 +99,7 @@ def _open_with_soundfile(path: Path, header: Header, limits: Limits) -> Iterator
             partial(blocks, sound, name),
             _OGG_SLACK if sound.format == "OGG" else 0,
             None if header.ends else min(UNKNOWN, sound.frames),
+            header.goes_on,
         )
 
 

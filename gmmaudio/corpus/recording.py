@@ -47,6 +47,8 @@ class Recording:
         Frames by which a whole file may fall short of what it promises. Default 0.
     torn : int or None
         The frame at which a stream breaks off, where it lacks the mark of its end. Default None.
+    goes_on : bool
+        Whether audio stands behind what is promised, where no decoder reads it. Default False.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Recording:
     blocks: Callable[[int, int | None], Iterator[NDArray[np.float32]]]
     slack: int = 0
     torn: int | None = None
+    goes_on: bool = False
 
 
 def regular_file(path: Path) -> os.stat_result:

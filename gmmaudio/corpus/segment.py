@@ -50,11 +50,14 @@ def segment_of(recording: Recording, start: float | None, end: float | None) -> 
 
 
 def shortfall(recording: Recording, segment: Segment, frames: int) -> tuple[ClipWarning, ...]:
-    """A warning where fewer frames came than were promised, or where the end of the stream is missing."""
+    """A warning where fewer frames came than were promised, or the stream does not end where its header says."""
     if segment.wanted is not None and frames < segment.wanted - recording.slack:
         text = f"cut short: {segment.wanted} frames were promised, {frames} were read"
     elif recording.torn is not None and segment.first + frames >= recording.torn:
         text = f"cut short: the stream does not end where the file does, after {frames} frames"
+    elif recording.goes_on and segment.last is None:
+        text = f"more audio stands behind the {segment.first + frames} frames that the header promises: it was not read"
+        return (ClipWarning("unread", text),)
     else:
         return ()
     return (ClipWarning("truncated", text),)
