@@ -145,7 +145,7 @@ def preset(name: str) -> FrontEnd:
         raise DataError("no_such_file", f"there is no file {name}")
     try:
         return front_end_from(tomllib.loads(path.read_text("utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError("bad_toml", f"{name} is not TOML: {error}") from error
 
 
