@@ -8,6 +8,7 @@ are printed as JSON, counted.
 from __future__ import annotations
 
 import faulthandler
+import importlib.util
 import json
 import sys
 import time
@@ -22,6 +23,7 @@ from gmmaudio.corpus.audio import Limits, read_clip
 from gmmaudio.errors import ClipError
 from gmmaudio.memory import cap_memory
 from tests.test_audio import chirp, encoded
+from tests.test_av import KINDS, encode, tone
 
 BOUND = 20.0
 """Seconds for one mutant, of half a second of sound or, if its header says so, a minute."""
@@ -40,6 +42,14 @@ def seeds() -> dict[str, bytes]:
     files["adpcm.wav"] = encoded(mono, "WAV", "IMA_ADPCM")
     files["opus.ogg"] = encoded(mono, "OGG", "OPUS")
     return files
+
+
+def seeds_for_pyav(folder: Path) -> dict[str, bytes]:
+    """Small files of the kinds that PyAV reads; none where it is not installed."""
+    if importlib.util.find_spec("av") is None:
+        return {}
+    kinds = [(container, codec, f"a.{extension}") for extension, container, codec, _ in KINDS if codec != "libopus"]
+    return {name: encode(folder / name, container, codec, tone(0.5)).read_bytes() for container, codec, name in kinds}
 
 
 def place(data: bytearray, random: Generator) -> int:
@@ -107,7 +117,7 @@ def outcome(path: Path) -> str:
 
 def run(seconds: float, seed: int, folder: Path) -> Counter[str]:
     """Read mutants for so many seconds and count what becomes of them, per kind of file."""
-    random, files, found = np.random.default_rng(seed), list(seeds().items()), Counter[str]()
+    random, files, found = np.random.default_rng(seed), list((seeds() | seeds_for_pyav(folder)).items()), Counter[str]()
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         name, data = files[random.integers(len(files))]

@@ -60,7 +60,7 @@ def report(found: Counter[str], seconds: float, record: Any, capture: pytest.Cap
 def test_mutated_audio_for_a_moment(tmp_path: Path) -> None:
     found = fuzz(5, 0, tmp_path)
     assert found.total() > 100
-    assert {name.split()[0] for name in found} == {"wav", "flac", "ogg", "mp3", "aiff", "w64"}
+    assert {name.split()[0] for name in found} >= {"wav", "flac", "ogg", "mp3", "aiff", "w64"}
     assert len({name.split()[1] for name in found}) > 8  # errors and warnings of many kinds, and whole clips
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from gmmaudio.files import printable
 _DEMUXERS = {"MP4 or M4A (AAC)": "mov", "AAC": "aac", "WMA (ASF)": "asf", "Matroska or WebM": "matroska"}
 _SLACK = 0.1  # seconds; lengths are stated in milliseconds, with or without what an encoder puts before and behind
 _GAP = 0.05  # seconds between the end of a frame and the time of the next, where something is missing
+_FAULTS = (OSError, ValueError, OverflowError)  # of a file that is asked for what it does not have
 _STRICT = {"err_detect": "crccheck+bitstream+buffer+explode"}
 
 Samples = NDArray[np.float32]
@@ -61,15 +62,28 @@ def open_with_av(path: Path, header: Header) -> Iterator[Recording]:
     try:
         with _opened(av, path, header.kind) as container:
             recording = _recording(path, header.kind, container)
-    except (av.FFmpegError, ValueError) as error:
+    except (av.FFmpegError, *_FAULTS) as error:
         raise corrupt_header(name, header.kind, str(error.args[-1])) from error
     yield recording
 
 
 @contextmanager
 def _opened(av: Any, path: Path, kind: str) -> Iterator[Any]:
-    with path.open("rb") as file, av.open(file, format=_DEMUXERS[kind], metadata_errors="replace") as container:
-        yield container
+    with path.open("rb") as file, av.open(_Bytes(file), format=_DEMUXERS[kind], metadata_errors="replace") as opened:
+        yield opened
+
+
+class _Bytes:
+    """A file as FFmpeg wants it: an impossible place gives -1, where PyAV would print an exception and its stack."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.read, self.tell = file, file.read, file.tell
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            return self.file.seek(offset, whence)
+        except _FAULTS:
+            return -1
 
 
 def _recording(path: Path, kind: str, container: Any) -> Recording:
@@ -145,8 +159,8 @@ def _frames(name: str, container: Any, form: tuple[int, int]) -> Iterator[Sample
                     _refuse_gap(name, at / rate, frame.time - began)
                 yield _samples(frame)
                 at += frame.samples
-    except av.FFmpegError as error:
-        raise damaged(name, f"at about {at / rate:.2f} s", str(error.strerror)) from error
+    except (av.FFmpegError, *_FAULTS) as error:
+        raise damaged(name, f"at about {at / rate:.2f} s", str(error)) from error
 
 
 def _refuse_gap(name: str, expected: float, time: float) -> None:
