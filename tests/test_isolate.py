@@ -49,9 +49,15 @@ def hostile(path: str, rate: int | None, consume: Callable[[Iterator[Array]], An
         time.sleep(60)
     if name == "devours":
         np.ones(2**36, np.uint8)
+    if name.startswith("lies"):  # as code that has taken over the worker may
+        sys._getframe(1).f_locals["connection"].send_bytes(LIES[int(name[-1])])
+        time.sleep(60)
     if name == "stumbles":
         raise ValueError("a bug")
     return read_through(path, rate, spoil if name == "late" else consume, *more)
+
+
+LIES = [b"E{}", b"Z", b"E" + b"[" * 100_000, b"B123", b"D" + b'[1, 2, "x"]', b"Snothing", b"D[1, 1, []]"]
 
 
 @pytest.fixture
@@ -104,6 +110,17 @@ def test_one_clip_is_lost_and_the_others_go_on(name: str, code: str, words: str,
             read(bad, None, joined)
         assert (caught.value.code, str(bad) in caught.value.message) == (code, True)
         assert told(read, good) == told(read_through, good)
+
+
+@pytest.mark.parametrize("lie", range(len(LIES)))
+def test_what_a_worker_says_is_not_trusted(lie: int, good: Path) -> None:
+    bad = good.with_stem(f"lies{lie}")
+    bad.write_bytes(good.read_bytes())
+    with isolated(seconds=2, read=hostile) as read:
+        read(good, None, joined)
+        with pytest.raises(ClipError) as caught:
+            read(bad, None, joined)
+    assert caught.value.code in {"decoder_crashed", "decoder_timeout"}
 
 
 def test_a_consumers_error_leaves_the_worker_usable(good: Path) -> None:

@@ -35,7 +35,8 @@ T = TypeVar("T")
 SECONDS = 120.0
 MEMORY = 2**30
 
-_START, _BLOCK, _DONE, _ERROR = b"S", b"B", b"D", b"E"
+_START_UP = 60.0  # seconds for a worker to come up, which are no clip's
+_READY, _START, _BLOCK, _DONE, _ERROR = b"R", b"S", b"B", b"D", b"E"
 _LARGEST = 2**28  # bytes in a message; a block, resampled from 4 to 384 kHz, has 25 million
 
 
@@ -49,7 +50,7 @@ def isolated(seconds: float = SECONDS, memory: int = MEMORY, read: Reader = read
     Parameters
     ----------
     seconds : float
-        Longest time that a clip may keep us waiting, the consumer's own not counted. Default 120.
+        Longest time that a clip may keep us waiting; the consumer's own is not counted. Default 120.
     memory : int
         Bytes that a worker may take beyond what it starts with, on Linux. Default 1 GiB.
     read : Reader
@@ -124,8 +125,9 @@ class _Worker:
         self.process = context.Process(target=_serve, args=(theirs, read, memory), daemon=True)
         self.process.start()
         theirs.close()
-        self.name, self.left, self.seconds = "", 0.0, 0.0
-        self.last = _ERROR, b""
+        self.name, self.left, self.seconds = "a worker", _START_UP, _START_UP
+        self.last: tuple[bytes, Any] = _READY, None
+        self.receive()
 
     @property
     def answered(self) -> bool:
@@ -134,32 +136,33 @@ class _Worker:
 
     def ask(self, path: str, seconds: float, request: tuple[Any, ...]) -> None:
         self.name, self.left, self.seconds = printable(path), seconds, seconds
-        self.last = _START, b""
+        self.last = _START, None
         with suppress(OSError):  # should it have died while it waited, its answer will say so
             self.connection.send((path, *request))
 
-    def receive(self) -> tuple[bytes, bytes]:
+    def receive(self) -> tuple[bytes, Any]:
         """The next message; where there is none, an error in its place."""
         began = monotonic()
         try:
             if self.connection.poll(max(0.0, self.left)):
-                message = self.connection.recv_bytes(_LARGEST)
-                self.last = message[:1], message[1:]
+                self.last = _understood(self.connection.recv_bytes(_LARGEST))
             else:
                 self._fail("decoder_timeout", f"decoding took longer than {self.seconds:g} s", "look at the file")
         except (EOFError, OSError):
             self.process.join(5)
             text = f"the decoder crashed ({_ending(self.process.exitcode)})"
             self._fail("decoder_crashed", text, "the file is damaged, or made to do this: leave it out")
+        except (ValueError, KeyError, TypeError, RecursionError):
+            self._fail("decoder_crashed", "the decoder spoke nonsense", "the file is made to do this: leave it out")
         self.left -= monotonic() - began
         return self.last
 
     def blocks(self) -> Iterator[Samples]:
         """The blocks of one pass over the clip."""
         while (message := self.receive())[0] == _BLOCK:
-            yield np.frombuffer(message[1], np.float32)
+            yield message[1]
         if message[0] == _ERROR:
-            raise _error(message[1])
+            raise message[1]
 
     def stop(self) -> None:
         """End the process, whatever it does."""
@@ -169,32 +172,40 @@ class _Worker:
 
     def _fail(self, code: str, text: str, hint: str) -> None:
         self.stop()
-        record = {"code": code, "message": f"{self.name}: {text}", "hint": hint}
-        self.last = _ERROR, json.dumps(record).encode()
+        self.last = _ERROR, ClipError(code, f"{self.name}: {text}", hint)
 
 
 def _follow(worker: _Worker, consume: Consumer[T]) -> tuple[T, Facts]:
     """Hand the worker's blocks to the consumer, once per pass, and take the last pass's result."""
-    tag, body = worker.receive()
+    tag, said = worker.receive()
     result: T | ClipError = ClipError("decoder_crashed", f"{worker.name}: the decoder sent nothing")
     while tag == _START:
         result = attempt(consume, worker.blocks())
-        tag, body = worker.last
-    if tag != _DONE:
-        raise _error(body)
+        tag, said = worker.last
+    if isinstance(said, ClipError):
+        raise said
     if isinstance(result, ClipError):
         raise result
-    return result, _facts(body)
+    return result, said
 
 
-def _error(body: bytes) -> ClipError:
-    record = json.loads(body)
-    return ClipError(str(record["code"]), str(record["message"]), str(record["hint"]))
-
-
-def _facts(body: bytes) -> Facts:
-    samples, rate, warnings = json.loads(body)
-    return Facts(int(samples), int(rate), tuple(ClipWarning(str(code), str(text)) for code, text in warnings))
+def _understood(message: bytes) -> tuple[bytes, Any]:
+    """A message's tag, and what it says: nothing, samples, Facts, or a ClipError."""
+    tag, body = message[:1], message[1:]
+    match tag:
+        case b"R" | b"S":
+            return tag, None
+        case b"B":
+            return tag, np.frombuffer(body, np.float32)
+        case b"D":
+            samples, rate, warnings = json.loads(body)
+            return tag, Facts(
+                int(samples), int(rate), tuple(ClipWarning(str(code), str(text)) for code, text in warnings)
+            )
+        case b"E":
+            record = json.loads(body)
+            return tag, ClipError(str(record["code"]), str(record["message"]), str(record["hint"]))
+    raise ValueError(f"no such tag: {tag!r}")
 
 
 def _ending(status: int | None) -> str:
@@ -211,6 +222,7 @@ def _serve(connection: Connection, read: Reader, memory: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started it will end it
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # where decoders write notes of their own
     capped = cap_memory(memory)
+    connection.send_bytes(_READY)
     while True:
         try:
             path, *request = connection.recv()

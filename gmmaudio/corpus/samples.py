@@ -238,11 +238,6 @@ def hashed(blocks: Iterable[NDArray[np.float32]], digest: Hash) -> Iterator[NDAr
     digest : hash object
         ``hashlib.sha256()``; updated.
 
-    Yields
-    ------
-    (n,) float32 array
-        The blocks as they are.
-
     Examples
     --------
     >>> digest, silence = sha256(), np.zeros(4, np.float32)
