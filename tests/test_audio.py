@@ -494,7 +494,7 @@ def test_a_flac_that_promises_less_than_it_has(total: int, subtype: str, write: 
     assert ("unread" in outcome(write(bytes(flac)))) == (total < 5 * RATE - 4096)
 
 
-@pytest.mark.parametrize("kind", ["WAV", "AIFF", "MP3"])
+@pytest.mark.parametrize("kind", ["WAV", "AIFF", "MP3", "FLAC"])
 def test_tags_behind_the_audio_are_no_audio(kind: str, write: Callable[..., Path]) -> None:
     tags = b"LIST" + struct.pack("<I" if kind == "WAV" else ">I", 60000) + bytes(60000)
     tags = tags if kind in ("WAV", "AIFF") else b"TAG" + bytes(125)

@@ -98,6 +98,8 @@ class Header:
         False for an Ogg without the end-of-stream flag on a whole last page.
     goes_on : bool
         Whether audio stands behind what is promised (`gmmaudio.corpus.excess.goes_on`).
+    tagged : bool
+        Whether a FLAC ends with an ID3v1 tag, which its decoder takes for damage.
     """
 
     kind: str
@@ -106,6 +108,7 @@ class Header:
     wav: WavFormat | None = None
     ends: bool = True
     goes_on: bool = False
+    tagged: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,7 +170,7 @@ def read_header(file: BinaryIO, size: int) -> Header:
         return Header(kind, ends=_ends(_at(file, max(0, size - _OGG_TAIL), _OGG_TAIL)))
     if kind in {"WAV", "AIFF", "W64"} and head[:4] in _LAYOUTS:
         return _read_chunks(file, size, kind, head[:4])
-    return Header(kind)
+    return Header(kind, tagged=kind == "FLAC" and _at(file, max(0, size - 128), 3) == b"TAG")
 
 
 def detect(head: bytes) -> str:

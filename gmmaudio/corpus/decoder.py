@@ -96,7 +96,7 @@ def _open_with_soundfile(path: Path, header: Header, limits: Limits) -> Iterator
             sound.samplerate,
             sound.channels,
             _promised(sound, header),
-            partial(blocks, sound, name),
+            partial(blocks, sound, name, sound.frames if header.tagged else UNKNOWN),
             _OGG_SLACK if sound.format == "OGG" else 0,
             None if header.ends else min(UNKNOWN, sound.frames),
             header.goes_on,
@@ -114,7 +114,9 @@ def _promised(sound: soundfile.SoundFile, header: Header) -> int | None:
     return header.promised // width if width else frames * header.promised // max(1, header.present)
 
 
-def blocks(sound: soundfile.SoundFile, name: str, first: int, last: int | None) -> Iterator[NDArray[np.float32]]:
+def blocks(
+    sound: soundfile.SoundFile, name: str, end: int, first: int, last: int | None
+) -> Iterator[NDArray[np.float32]]:
     """The frames from ``first`` up to ``last``, block by block, as `Recording.blocks` hands them out.
 
     Parameters
@@ -123,10 +125,12 @@ def blocks(sound: soundfile.SoundFile, name: str, first: int, last: int | None) 
         Open.
     name : str
         As messages print it.
+    end : int
+        The frame behind which no more is read.
     first : int
         The first frame wanted.
     last : int or None
-        The frame behind the last; None for the end of the file.
+        The frame behind the last; None for the end.
 
     Yields
     ------
@@ -140,7 +144,7 @@ def blocks(sound: soundfile.SoundFile, name: str, first: int, last: int | None) 
     """
     step = max(1, BLOCK // sound.channels)
     buffer = np.empty((step, sound.channels), np.float32)
-    at, stop = first, UNKNOWN if last is None else last
+    at, stop = first, end if last is None else min(end, last)
     try:
         _move(sound, first, buffer)
         while at < stop and len(block := sound.read(min(step, stop - at), out=buffer)):
