@@ -5,19 +5,25 @@ from __future__ import annotations
 import argparse
 import logging
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from gmmaudio.cli.options import (
     Verb,
     add_data,
+    add_isolate,
     add_jobs,
     add_report,
     add_training,
     cores,
     open_data,
     positive,
+    reader,
     settings,
 )
 from gmmaudio.cli.output import print_figures, progress
+
+if TYPE_CHECKING:
+    from gmmaudio.corpus.manifest import Entry
 
 log = logging.getLogger("gmmaudio")
 
@@ -34,33 +40,41 @@ def add(verb: Verb) -> None:
     flags.add_argument("--allow-leaks", action="store_true", help="let a group stand in several folds")
     add_training(flags)
     add_report(flags)
+    add_isolate(flags)
     add_jobs(flags)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the verb."""
-    from gmmaudio.corpus.selection import column_folds
-    from gmmaudio.corpus.splits import group_folds
     from gmmaudio.evaluate.heldout import cross_validate
 
-    entries, read, own = open_data(options)
+    with reader(options) as audio:
+        entries, read, own = open_data(options, audio)
+        entries, folds = _folds(entries, options)
+        found = cross_validate(
+            entries,
+            folds,
+            settings(options, own),
+            cores(options),
+            options.allow_leaks,
+            progress(options, "reading"),
+            read,
+        )
+    return print_figures(found, found.pooled, options)
+
+
+def _folds(entries: list[Entry], options: argparse.Namespace) -> tuple[list[Entry], list[str]]:
+    """The fold of each entry; and the entries, with groups where the column says who they are."""
+    from gmmaudio.corpus.selection import column_folds
+    from gmmaudio.corpus.splits import group_folds
+
     if options.fold_by is None:
         if any(entry.fold for entry in entries):
             log.info("the corpus has folds of its own, which --fold-by fold would use; these are new ones")
         labels, groups = [entry.label for entry in entries], [entry.group for entry in entries]
-        folds = [str(fold + 1) for fold in group_folds(labels, groups, options.folds, options.seed)]
-    else:
-        folds = column_folds(entries, options.fold_by)
-        if options.fold_by not in PARTS and not any(entry.group for entry in entries):
-            log.info("no groups are known: the column %s, held out value by value, is taken for them", options.fold_by)
-            entries = [replace(entry, group=fold) for entry, fold in zip(entries, folds, strict=True)]
-    found = cross_validate(
-        entries,
-        folds,
-        settings(options, own),
-        cores(options),
-        options.allow_leaks,
-        progress(options, "reading"),
-        read,
-    )
-    return print_figures(found, found.pooled, options)
+        return entries, [str(fold + 1) for fold in group_folds(labels, groups, options.folds, options.seed)]
+    folds = column_folds(entries, options.fold_by)
+    if options.fold_by not in PARTS and not any(entry.group for entry in entries):
+        log.info("no groups are known: the column %s, held out value by value, is taken for them", options.fold_by)
+        entries = [replace(entry, group=fold) for entry, fold in zip(entries, folds, strict=True)]
+    return entries, folds

@@ -7,11 +7,13 @@ import argparse
 from gmmaudio.cli.options import (
     Verb,
     add_data,
+    add_isolate,
     add_jobs,
     add_report,
     add_selection,
     cores,
     open_data,
+    reader,
     refuse_half_a_fold,
 )
 from gmmaudio.cli.output import print_figures, progress
@@ -24,6 +26,7 @@ def add(verb: Verb) -> None:
     add_data(flags)
     add_selection(flags, "evaluate on the rows whose fold is F")
     add_report(flags)
+    add_isolate(flags)
     add_jobs(flags)
 
 
@@ -36,10 +39,11 @@ def run(options: argparse.Namespace) -> int:
 
     refuse_half_a_fold(options)
     classifier = load(options.model)
-    entries, read, _ = open_data(options)
-    entries = in_split(entries, options.split)
-    if options.fold is not None:
-        inside = in_fold(entries, options.fold_by or "fold", options.fold)
-        entries = [entry for entry, kept in zip(entries, inside, strict=True) if kept]
-    found = evaluate(classifier, entries, cores(options), options.allow_leaks, progress(options, "scoring"), read)
+    with reader(options) as audio:
+        entries, read, _ = open_data(options, audio)
+        entries = in_split(entries, options.split)
+        if options.fold is not None:
+            inside = in_fold(entries, options.fold_by or "fold", options.fold)
+            entries = [entry for entry, kept in zip(entries, inside, strict=True) if kept]
+        found = evaluate(classifier, entries, cores(options), options.allow_leaks, progress(options, "scoring"), read)
     return print_figures(found, found, options)

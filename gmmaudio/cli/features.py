@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+from functools import partial
 from pathlib import Path
 
 from gmmaudio.cli.options import (
@@ -12,10 +13,12 @@ from gmmaudio.cli.options import (
     SOME_FAILED,
     Verb,
     add_data,
+    add_isolate,
     add_jobs,
     add_preset,
     cores,
     front_end,
+    reader,
     root,
 )
 from gmmaudio.cli.output import progress, tell_failures
@@ -34,11 +37,13 @@ def add(verb: Verb) -> None:
     flags.add_argument("-o", "--output", required=True, metavar="STORE", help="the folder to write")
     add_preset(flags)
     flags.add_argument("--retry", action="store_true", help="try clips again that failed before")
+    add_isolate(flags)
     add_jobs(flags)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the verb."""
+    from gmmaudio.classify.examples import read_example
     from gmmaudio.classify.stored import extract
     from gmmaudio.corpus.manifest import read_corpus
     from gmmaudio.features.store import is_store, open_store
@@ -52,7 +57,10 @@ def run(options: argparse.Namespace) -> int:
         )
     chosen = front_end(options, open_store(folder).front_end if is_store(folder) else None)
     entries = read_corpus(data, root(options))
-    account = extract(entries, chosen, folder, cores(options), options.retry, progress(options, "reading"))
+    shown = progress(options, "reading")
+    with reader(options) as audio:
+        read = partial(read_example, read=audio)
+        account = extract(entries, chosen, folder, cores(options), options.retry, shown, read)
     errors = [(row.clip.entry.name, row.outcome) for row in account.failures if isinstance(row.outcome, ClipError)]
     tell_failures(errors)
     print(f"{printable(folder)}: {len(account.rows)} clips, {len(errors)} of them failed")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ from gmmaudio.errors import DataError
 if TYPE_CHECKING:
     from gmmaudio.classify.examples import ExampleReader
     from gmmaudio.classify.train import Training
+    from gmmaudio.corpus.audio import Reader
     from gmmaudio.corpus.manifest import Entry
     from gmmaudio.features.frontend import FrontEnd
 
@@ -61,6 +64,12 @@ def add_jobs(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--jobs", type=positive(int), metavar="N", help="threads; default: all cores")
 
 
+def add_isolate(verb: argparse.ArgumentParser) -> None:
+    """--isolate."""
+    text = "decode in processes of their own, capped in time and memory: for audio that nobody vouches for"
+    verb.add_argument("--isolate", action="store_true", help=text)
+
+
 def positive(kind: type[int] | type[float]) -> Callable[[str], Any]:
     """The kind of a flag's value: a number above zero."""
 
@@ -97,7 +106,21 @@ def cores(options: argparse.Namespace) -> int:
     return int(options.jobs or cores())
 
 
-def open_data(options: argparse.Namespace) -> tuple[list[Entry], ExampleReader, FrontEnd | None]:
+@contextmanager
+def reader(options: argparse.Namespace) -> Iterator[Reader]:
+    """What reads audio: this process, or others with --isolate."""
+    if options.isolate:
+        from gmmaudio.corpus.isolate import isolated
+
+        with isolated() as read:
+            yield read
+    else:
+        from gmmaudio.corpus.audio import read_through
+
+        yield read_through
+
+
+def open_data(options: argparse.Namespace, read: Reader) -> tuple[list[Entry], ExampleReader, FrontEnd | None]:
     """The entries of DATA, what reads their frames, and the front end where DATA has one: a feature store."""
     from gmmaudio.classify.examples import read_examples
     from gmmaudio.classify.stored import open_stored
@@ -108,7 +131,7 @@ def open_data(options: argparse.Namespace) -> tuple[list[Entry], ExampleReader, 
     if is_store(data):
         stored = open_stored(data)
         return list(stored.entries), stored.read, stored.store.front_end
-    return read_corpus(data, root(options)), read_examples, None
+    return read_corpus(data, root(options)), partial(read_examples, read=read), None
 
 
 def root(options: argparse.Namespace) -> Path | None:

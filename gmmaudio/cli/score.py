@@ -6,7 +6,18 @@ import argparse
 import logging
 import sys
 
-from gmmaudio.cli.options import NONE_PROCESSED, OK, SOME_FAILED, Verb, add_jobs, cores, positive, prior
+from gmmaudio.cli.options import (
+    NONE_PROCESSED,
+    OK,
+    SOME_FAILED,
+    Verb,
+    add_isolate,
+    add_jobs,
+    cores,
+    positive,
+    prior,
+    reader,
+)
 from gmmaudio.errors import DataError
 
 log = logging.getLogger("gmmaudio")
@@ -23,6 +34,7 @@ def add(verb: Verb) -> None:
     flags.add_argument("--prior", type=prior, metavar="A=0.7,B=0.3", help="weights of labels; default all equal")
     flags.add_argument("--window", type=positive(float), metavar="S", help="decide per window of so many seconds")
     flags.add_argument("--hop", type=positive(float), metavar="S", help="seconds between windows; default: the window")
+    add_isolate(flags)
     add_jobs(flags)
 
 
@@ -40,13 +52,14 @@ def run(options: argparse.Namespace) -> int:
     if not paths:
         raise DataError("no_clips", "there are no audio files under the paths given")
     results: Results
-    if options.window is None:
-        found = classifier.score_all(paths, options.prior, options.among, cores(options))
-        results = ((path, [decision]) for path, decision in zip(paths, found, strict=True))
-    else:
-        windows = (options.window, options.hop or options.window)
-        results = score_windows(classifier, paths, windows, options.prior, options.among, cores(options))
-    counts = WRITERS[options.format](sys.stdout, classifier.labels, results, options.top)
+    with reader(options) as read:
+        if options.window is None:
+            found = classifier.score_all(paths, options.prior, options.among, cores(options), read)
+            results = ((path, [decision]) for path, decision in zip(paths, found, strict=True))
+        else:
+            windows = (options.window, options.hop or options.window)
+            results = score_windows(classifier, paths, windows, options.prior, options.among, cores(options), read)
+        counts = WRITERS[options.format](sys.stdout, classifier.labels, results, options.top)
     if options.format == "text" and counts.failed < counts.clips:
         log.info("the posteriors are not calibrated: far too sure, for the frames of a clip are not independent")
     if counts.failed:

@@ -12,11 +12,13 @@ from gmmaudio.cli.options import (
     SOME_FAILED,
     Verb,
     add_data,
+    add_isolate,
     add_jobs,
     add_selection,
     add_training,
     cores,
     open_data,
+    reader,
     refuse_half_a_fold,
     settings,
 )
@@ -36,6 +38,7 @@ def add(verb: Verb) -> None:
     flags.add_argument("-o", "--output", required=True, metavar="MODEL", help="the model file to write")
     add_training(flags)
     add_selection(flags, "train on every row whose fold is not F")
+    add_isolate(flags)
     add_jobs(flags)
 
 
@@ -48,9 +51,10 @@ def run(options: argparse.Namespace) -> int:
     refuse_half_a_fold(options)
     output = Path(options.output)
     refuse_target(output)
-    entries, read, own = open_data(options)
-    rows = _rows(entries, options)
-    trained = train(rows, settings(options, own), cores(options), progress(options, "reading"), read)
+    with reader(options) as audio:
+        entries, read, own = open_data(options, audio)
+        rows = _rows(entries, options)
+        trained = train(rows, settings(options, own), cores(options), progress(options, "reading"), read)
     save(trained.classifier, output)
     print(training_table(trained))
     tell_failures([(failure.entry.name, failure.error) for failure in trained.failures])
