@@ -192,6 +192,19 @@ def test_crossval_by_a_column_and_by_folds(corpus: Path, tmp_path: Path, capsys:
     assert "split" in capsys.readouterr().err
 
 
+def test_compare_two_evaluations(corpus: Path, tmp_path: Path, capsys: Capture) -> None:
+    names = []
+    for count in ("1", "2"):
+        assert main(["crossval", str(corpus), "--folds", "2", "--components", count, "--format", "json"]) == 0
+        names.append(str(tmp_path / f"{count}.json"))
+        Path(names[-1]).write_text(capsys.readouterr().out)
+    assert main(["compare", *names]) == 0
+    assert "McNemar's exact test" in capsys.readouterr().out
+    assert main(["compare", names[0], names[0], "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["distinguishable"] is False
+    assert main(["compare", names[0], str(corpus)]) == 2
+
+
 def test_train_by_fold_leaves_it_out(corpus: Path, tmp_path: Path, capsys: Capture) -> None:
     model = str(tmp_path / "m.safetensors")
     flags = ["--fold-by", "group", "--fold", "arvi-1"]
