@@ -23,7 +23,8 @@ _HOMES = {
     "MixtureClassifier": "estimators.mixture_classifier",
     "Statistics": "gmm.statistics",
     "load": "classify.model_file",
-    "mfcc": "features.mfcc",
+    "log_mel": "features.dialects",
+    "mfcc": "features.dialects",
 }
 
 __all__ = sorted(_HOMES)

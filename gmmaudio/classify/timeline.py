@@ -60,7 +60,7 @@ def score_windows(
     prior, among, jobs, read
         As in ``Classifier.score_all``.
     """
-    shortest = classifier.front_end.mfcc.window
+    shortest = classifier.front_end.mfcc.window_samples / classifier.front_end.rate
     if windows[0] < shortest:
         raise DataError("bad_setting", f"a window of {windows[0]} s; the model's frames alone take {shortest} s")
     log_prior = classifier.log_prior(prior, among)

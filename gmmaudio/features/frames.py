@@ -1,4 +1,4 @@
-"""Frames: what an extractor and every step after it pass on."""
+"""Frames: what an extractor and every step after it pass on; Voiced: what is left of them in the end."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+Real = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,10 +26,34 @@ class Frames:
         Seconds from one frame to the next.
     """
 
-    values: NDArray[np.float32]
+    values: Real
     voiced: NDArray[np.bool_]
     hop: float
 
-    def selected(self) -> NDArray[np.float32]:
+    def selected(self) -> Real:
         """The voiced frames (m, d), C-ordered: what training and scoring see."""
         return np.ascontiguousarray(self.values[self.voiced])
+
+
+@dataclass(frozen=True, eq=False)
+class Voiced:
+    """The voiced frames of one clip, and how many there were in all.
+
+    Parameters
+    ----------
+    values : (m, d) float32
+        C-ordered; m is at least 1.
+    total : int
+        Frames of the clip, voiced or not.
+    hop : float
+        Seconds from one frame to the next.
+    """
+
+    values: Real
+    total: int
+    hop: float
+
+    @property
+    def seconds(self) -> float:
+        """How long the voiced frames last."""
+        return len(self.values) * self.hop

@@ -1,30 +1,39 @@
-"""The front end: an extractor, a voice activity rule and the steps after them, as one value.
+"""The front end: what is extracted, a voice activity rule and the steps after them, as one value.
+
+    samples -> MFCC | spectral features | librosa's -> voiced? -> steps -> frames
 
 The same value is made in training, stored in the model file and used in scoring, so they cannot disagree.
 """
 
 from __future__ import annotations
 
-import difflib
 import tomllib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from math import isfinite
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gmmaudio.corpus.audio import Clip
 from gmmaudio.errors import ClipError, DataError
+from gmmaudio.features.chain import run, run_voiced
 from gmmaudio.features.context import Deltas, ShiftedDeltas
-from gmmaudio.features.frames import Frames
+from gmmaudio.features.dialects import dialect_of
+from gmmaudio.features.extract import Extractor, extract
+from gmmaudio.features.frames import Frames, Real, Voiced
+from gmmaudio.features.librosa_steps import LibrosaConstantQ, LibrosaTempo
 from gmmaudio.features.mfcc import Mfcc, check_length
 from gmmaudio.features.normalise import Normalise
+from gmmaudio.features.settings import check_keys, settings_from
 from gmmaudio.features.sliding import SlidingNormalise
+from gmmaudio.features.spectral import Spectral
 from gmmaudio.features.texture import Texture
 from gmmaudio.features.vad import EnergyVad, MixtureVad
 
 Step = Deltas | ShiftedDeltas | Normalise | SlidingNormalise | Texture
 Vad = EnergyVad | MixtureVad
+Whole = LibrosaTempo | LibrosaConstantQ
 MAX_DIMENSION = 4096
 MAX_STEPS = 16
 STEPS: dict[str, type[Step]] = {
@@ -35,6 +44,7 @@ STEPS: dict[str, type[Step]] = {
     "texture": Texture,
 }
 VADS: dict[str, type[Vad]] = {"energy": EnergyVad, "mixture": MixtureVad}
+WHOLE: dict[str, type[Whole]] = {"librosa_tempo": LibrosaTempo, "librosa_constant_q": LibrosaConstantQ}
 
 
 @dataclass(frozen=True)
@@ -44,11 +54,15 @@ class FrontEnd:
     Parameters
     ----------
     mfcc : Mfcc
-        The extractor; its ``rate`` is the rate that clips are brought to.
+        Its ``rate`` is the rate that clips are brought to, and its frames and spectra are everybody's.
     vad : EnergyVad or MixtureVad
         Which frames count; decided on raw energy.
     steps : tuple of Deltas, ShiftedDeltas, Normalise, SlidingNormalise, Texture
         Applied in order to all frames.
+    spectral : Spectral, optional
+        Features of the same spectra, beside the MFCC. They see pre-emphasis where ``mfcc`` has it.
+    whole : tuple of LibrosaTempo, LibrosaConstantQ, default none
+        What librosa makes from the whole clip, beside the others; slow, and the samples are kept in memory.
 
     Examples
     --------
@@ -59,21 +73,31 @@ class FrontEnd:
     mfcc: Mfcc = field(default_factory=Mfcc)
     vad: Vad = field(default_factory=EnergyVad)
     steps: tuple[Step, ...] = ()
+    spectral: Spectral | None = None
+    whole: tuple[Whole, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.steps) > MAX_STEPS:
             raise DataError("bad_setting", f"{len(self.steps)} steps; at most {MAX_STEPS}")
         if not 1 <= self.dimension <= MAX_DIMENSION:
             raise DataError("bad_setting", f"{self.dimension} values per frame; at most {MAX_DIMENSION}")
+        if self.spectral is not None:
+            self.spectral.check(self.mfcc.framing)
 
     @property
     def rate(self) -> int:
         return self.mfcc.rate
 
     @property
+    def extractors(self) -> tuple[Extractor, ...]:
+        """What makes columns from the spectra."""
+        return (self.mfcc,) if self.spectral is None else (self.mfcc, self.spectral)
+
+    @property
     def dimension(self) -> int:
         """The number of values per frame."""
-        d = self.mfcc.dimension
+        d = self.mfcc.dimension + (self.spectral.dimension if self.spectral else 0)
+        d += sum(extractor.dimension for extractor in self.whole)
         for step in self.steps:
             d = step.dimension(d)
         return d
@@ -86,46 +110,136 @@ class FrontEnd:
         ClipError
             ``too_short`` (less than one window), ``silence`` (no frame is voiced).
         """
-        check_length(self.mfcc, len(clip.samples))
-        values, energies = self.mfcc(clip.samples)
-        frames = Frames(values, self.vad(energies), self.mfcc.hop_samples / self.rate)
-        if not frames.voiced.any():
+        return self.from_blocks((clip.samples,))
+
+    def from_blocks(self, blocks: Iterable[Real]) -> Frames:
+        """The frames of samples that come in pieces of any size: the same bits as from the whole clip.
+
+        Parameters
+        ----------
+        blocks : iterable of (m,) float32
+            Mono samples at this front end's rate, one piece after the other.
+
+        Raises
+        ------
+        ClipError
+            As for a clip.
+
+        Examples
+        --------
+        >>> tone = np.sin(np.arange(8000, dtype=np.float32))
+        >>> one, many = PRESETS["speech"].from_blocks([tone]), PRESETS["speech"].from_blocks(np.split(tone, 80))
+        >>> bool((one.values == many.values).all())
+        True
+        """
+        return run(self.steps, self._extracted(blocks))
+
+    def voiced_frames(self, blocks: Iterable[Real]) -> Voiced:
+        """The voiced frames alone, for long recordings: the others are never held at their full width.
+
+        Parameters and errors are those of ``from_blocks``, and the bits those of its ``selected()``.
+        """
+        frames = self._extracted(blocks)
+        return Voiced(run_voiced(self.steps, frames), len(frames.values), frames.hop)
+
+    def _extracted(self, blocks: Iterable[Real]) -> Frames:
+        """Frames before the first step."""
+        heard = _Heard(blocks, keep=bool(self.whole))
+        columns, energies = extract(self.mfcc.framing, self.extractors, heard)
+        check_length(self.mfcc, heard.samples)
+        voiced = self.vad(energies)
+        if not voiced.any():
             raise ClipError(
                 "silence",
-                f"none of the clip's {len(values)} frames is loud enough to count",
+                f"none of the clip's {len(voiced)} frames is loud enough to count",
                 "listen to the recording; digital silence cannot be classified",
             )
-        for step in self.steps:
-            frames = step(frames)
-        return frames
+        if self.whole:
+            samples = np.concatenate(heard.kept)
+            columns += [extractor(samples, self.mfcc.framing, len(voiced)) for extractor in self.whole]
+        values = columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
+        return Frames(values, voiced, self.mfcc.hop_samples / self.rate)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values that ``front_end_from`` reads back."""
-        names = {kind: name for name, kind in (STEPS | VADS).items()}
-        return {
+        plain = {
             "mfcc": asdict(self.mfcc),
-            "vad": {"type": names[type(self.vad)], **asdict(self.vad)},
-            "steps": [{"type": names[type(step)], **asdict(step)} for step in self.steps],
+            "vad": _plain(self.vad, VADS),
+            "steps": [_plain(step, STEPS) for step in self.steps],
         }
+        if self.spectral is not None:
+            plain["spectral"] = asdict(self.spectral)
+        if self.whole:
+            plain["whole"] = [_plain(extractor, WHOLE) for extractor in self.whole]
+        return plain
+
+
+class _Heard:
+    """Blocks passed on, their samples counted, and kept where somebody needs them all."""
+
+    def __init__(self, blocks: Iterable[Real], keep: bool) -> None:
+        self.blocks, self.keep = blocks, keep
+        self.samples = 0
+        self.kept: list[Real] = []
+
+    def __iter__(self) -> Iterator[Real]:
+        for block in self.blocks:
+            self.samples += len(block)
+            if self.keep:
+                self.kept.append(block)
+            yield block
 
 
 def front_end_from(values: Mapping[str, Any]) -> FrontEnd:
     """The front end that plain values describe, every name and type checked.
 
+    ``mfcc`` may name a ``dialect`` whose values are taken where no other is given.
+
     Raises
     ------
     DataError
-        ``unknown_key`` naming the nearest, ``bad_setting``.
+        ``unknown_key`` naming the nearest, ``bad_setting``, ``unknown_dialect``.
     """
-    _check_keys(values, {"mfcc", "vad", "steps"}, "a front end")
-    steps = values.get("steps", [])
-    if not isinstance(steps, list):
-        raise DataError("bad_setting", f"steps must be a list of tables, got {type(steps).__name__}")
+    check_keys(values, ("mfcc", "vad", "steps", "spectral", "whole"), "a front end")
     return FrontEnd(
-        _value(Mfcc, values.get("mfcc", {}), "mfcc"),
-        _typed(VADS, {"type": "energy"}, values.get("vad", {}), "vad"),
-        tuple(_typed(STEPS, {}, step, "a step") for step in steps),
+        _mfcc(values.get("mfcc", {})),
+        _typed({"type": "energy"}, values.get("vad", {}), VADS, "vad"),
+        tuple(_typed({}, step, STEPS, "a step") for step in _list(values, "steps")),
+        settings_from(Spectral, values["spectral"], "spectral") if "spectral" in values else None,
+        tuple(_typed({}, extractor, WHOLE, "a whole") for extractor in _list(values, "whole")),
     )
+
+
+def _mfcc(values: object) -> Mfcc:
+    base = Mfcc()
+    if isinstance(values, Mapping) and "dialect" in values:
+        base = dialect_of(values["dialect"])
+        values = {key: value for key, value in values.items() if key != "dialect"}
+    found: Mfcc = settings_from(Mfcc, values, "mfcc", base)
+    return found
+
+
+def _list(values: Mapping[str, Any], name: str) -> list[object]:
+    found = values.get(name, [])
+    if not isinstance(found, list):
+        raise DataError("bad_setting", f"{name} must be a list of tables, got {type(found).__name__}")
+    return found
+
+
+def _typed(assumed: Mapping[str, str], values: object, types: Mapping[str, type[Any]], what: str) -> Any:
+    """One of several kinds of settings, told apart by the key ``type``, which may be ``assumed``."""
+    if not isinstance(values, Mapping):
+        raise DataError("bad_setting", f"{what} must be a table with a type, got {values!r}")
+    values = {**assumed, **values}
+    name = values.pop("type", None)
+    if not isinstance(name, str) or name not in types:
+        raise DataError("bad_setting", f"{what} of type {name!r}, known are {', '.join(types)}")
+    return settings_from(types[name], values, name)
+
+
+def _plain(value: Any, types: Mapping[str, type[Any]]) -> dict[str, Any]:
+    names = {kind: name for name, kind in types.items()}
+    return {"type": names[type(value)], **asdict(value)}
 
 
 def preset(name: str) -> FrontEnd:
@@ -149,45 +263,6 @@ def preset(name: str) -> FrontEnd:
         raise DataError("bad_toml", f"{name} is not TOML: {error}") from error
 
 
-def _typed(kinds: Mapping[str, type[Any]], assumed: Mapping[str, str], values: object, what: str) -> Any:
-    """One of several kinds of settings, told apart by the key ``type``, which may be ``assumed``."""
-    if not isinstance(values, Mapping):
-        raise DataError("bad_setting", f"{what} must be a table with a type, got {values!r}")
-    values = {**assumed, **values}
-    name = values.pop("type", None)
-    if not isinstance(name, str) or name not in kinds:
-        raise DataError("bad_setting", f"{what} of type {name!r}, known are {', '.join(kinds)}")
-    return _value(kinds[name], values, name)
-
-
-def _value(cls: type[Any], values: object, where: str) -> Any:
-    """A settings dataclass from plain values; integers may stand for floats, nothing else is converted."""
-    if not isinstance(values, Mapping):
-        raise DataError("bad_setting", f"{where} must be a table, got {values!r}")
-    defaults = {item.name: getattr(cls(), item.name) for item in fields(cls)}
-    _check_keys(values, set(defaults), where)
-    checked = {}
-    for key, value in values.items():
-        kind = type(defaults[key])
-        if kind is float and type(value) is int:
-            value = float(value)
-        if type(value) is not kind or (kind is float and not isfinite(value)):
-            raise DataError("bad_setting", f"{where}.{key} must be {kind.__name__}, got {value!r}")
-        checked[key] = value
-    return cls(**checked)
-
-
-def _check_keys(values: Mapping[str, Any], known: set[str], where: str) -> None:
-    for key in values:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            raise DataError(
-                "unknown_key",
-                f"{where} has no setting {key!r}; it has {', '.join(sorted(known))}",
-                f"did you mean {near[0]!r}?" if near else "",
-            )
-
-
 PRESETS: dict[str, FrontEnd] = {
     "general": FrontEnd(Mfcc(rate=22050, n_mfcc=20, n_mels=40), EnergyVad(), (Deltas(order=2),)),
     "speech": FrontEnd(
@@ -196,9 +271,14 @@ PRESETS: dict[str, FrontEnd] = {
         (Normalise(variance=True), Deltas(order=2, reach=3)),
     ),
     "language": FrontEnd(
-        Mfcc(rate=8000, window=0.020, n_mfcc=7, n_mels=23, high=3700.0),
+        Mfcc(rate=8000, window=0.020, n_mfcc=7, n_mels=23, high=3700.0, energy=True),
         EnergyVad(threshold=5.5, mean_scale=0.5),
-        (Normalise(), ShiftedDeltas()),
+        (SlidingNormalise(window=300), ShiftedDeltas()),
     ),
-    "genre": FrontEnd(Mfcc(rate=22050, n_mfcc=20, n_mels=40), EnergyVad(), (Deltas(order=1),)),
+    "genre": FrontEnd(
+        Mfcc(rate=22050, window=2048 / 22050, hop=512 / 22050, n_mfcc=13, n_mels=40, preemphasis=0.0, shape="hann"),
+        EnergyVad(),
+        (Texture(window=43),),
+        Spectral(),
+    ),
 }

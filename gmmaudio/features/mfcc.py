@@ -1,11 +1,6 @@
-"""Mel-frequency cepstral coefficients by Kaldi's definition, as one blocked float32 kernel.
+"""Mel-frequency cepstral coefficients and log-mel energies: every choice by name, and the kernel.
 
-Per frame: remove the mean, pre-emphasise, multiply by the window, power spectrum, triangular mel filters, natural
-logarithm, discrete cosine transform, lifter. A frame depends on its own samples only: there is no floor that looks
-at the rest of the clip, so a stream gives the same frames as the whole.
-
-The first three steps are linear in the samples of a frame, and so is the cepstral end; only the spectrum between
-them needs a loop over blocks, kept small enough to stay within the cache.
+    samples -> spectra (spectrum.py) -> mel filters -> logarithm -> discrete cosine transform -> lifter
 
 References
 ----------
@@ -15,28 +10,27 @@ Young et al., The HTK Book (mel scale, lifter).  Povey et al. (2011), The Kaldi 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from gmmaudio.corpus.audio import clip_from_array
 from gmmaudio.errors import ClipError, DataError
-from gmmaudio.parallel import one_blas_thread
+from gmmaudio.features.extract import extract
+from gmmaudio.features.mel import Norm, Scale, Triangle, cosines, filters, lifter
+from gmmaudio.features.spectrum import WINDOWS, Framing, Real, Spectra
 
-Floats = NDArray[np.float64]
-Real = NDArray[np.float32]
-
-BLOCK = 64  # frames per block
-LOG_FLOOR = float(np.finfo(np.float32).eps)  # Kaldi's floor of a mel energy
+EPS = float(np.finfo(np.float32).eps)
 MIN_RATE, MAX_RATE = 4000, 384_000
 MIN_HOP, MAX_WINDOW = 0.001, 1.0  # seconds
+MAX_FFT = 2**19
 MAX_MELS = 512
-INT16 = 32768.0  # Kaldi's definition is on the scale of 16-bit integers
+LOGARITHMS = {"ln": 1.0, "db": float(10 / np.log(10))}
+CHUNK = 4096  # frames whose cosine transform is taken at once
 
-Window = Literal["povey", "hamming", "hann"]
+Window = Literal["povey", "hann", "hamming", "blackman", "rectangular"]
 
 
 @dataclass(frozen=True)
@@ -48,20 +42,58 @@ class Mfcc:
     rate : int, default 16000
         Sampling rate in Hz that clips are brought to.
     window, hop : float, default 0.025 and 0.010
-        Length and spacing of frames in seconds. Only whole frames count (Kaldi's "snip edges").
+        Length and spacing of frames in seconds. A window of 0 is as long as the FFT, a hop of 0 a quarter of the
+        window.
     n_mfcc : int, default 13
-        Coefficients kept, c0 included.
+        Coefficients kept, c0 included: more of them follow the spectrum's envelope more closely.
     n_mels : int, default 40
         Triangular filters, evenly spaced in mel.
     low, high : float, default 20 and 0
         Edges of the filters in Hz; a ``high`` of 0 or less counts from half the rate.
     preemphasis : float, default 0.97
-    shape : "povey", "hamming" or "hann", default "povey"
-        The window's shape, symmetric.
+        Taken per frame; 0 for none.
+    shape : "povey", "hann", "hamming", "blackman" or "rectangular", default "povey"
+        The window's shape.
     lifter : float, default 22
         Coefficient n is multiplied by 1 + lifter/2 sin(pi n / lifter); 0 leaves them as they are.
     energy : bool, default False
-        Put the frame's log energy in the place of c0.
+        Put the frame's log energy (mean removed, 16-bit scale) in the place of c0.
+    n_fft : int, default 0
+        Samples of the FFT; even. 0 takes the next power of two.
+    periodic : bool, default False
+        The window is one period of its shape, else symmetric.
+    remove_mean : bool, default True
+        Take each frame's mean away first (DC removal).
+    scale : float, default 32768
+        What full scale is multiplied by: Kaldi's definition is on the scale of 16-bit integers.
+    mel : "htk" or "slaney", default "htk"
+        The mel scale.
+    triangles : "mel" or "hz", default "mel"
+        In which unit the filters' flanks are straight.
+    norm : "height" or "area", default "height"
+        Filters of unit height, or of unit area in Hz.
+    nyquist : bool, default False
+        Whether the bin at half the rate counts.
+    power : float, default 2
+        1 for magnitudes, 2 for their squares.
+    log : "ln" or "db", default "ln"
+        Natural logarithm, or 10 log10.
+    floor : float, default float32's epsilon
+        Filter energies below it count as it. A frame's own: it does not depend on the clip.
+    top_db : float, default 0
+        If not 0, nothing is further below the clip's loudest filter energy than this, in the unit of ``log``. The
+        only setting that lets a frame depend on the rest of its clip; only librosa's dialect has it.
+    lifter_first : int, default 0
+        The n of c0 in the lifter: 0 in Kaldi, 1 in librosa.
+    centred : bool, default False
+        Frame t is centred at t hops with zeros around the clip; else only whole frames count ("snip edges").
+    output : "mfcc" or "log_mel", default "mfcc"
+        Cepstra, or the ``n_mels`` log energies they are made from.
+
+    Raises
+    ------
+    DataError
+        ``bad_setting``.
     """
 
     rate: int = 16000
@@ -75,37 +107,34 @@ class Mfcc:
     shape: Window = "povey"
     lifter: float = 22.0
     energy: bool = False
+    n_fft: int = 0
+    periodic: bool = False
+    remove_mean: bool = True
+    scale: float = 32768.0
+    mel: Scale = "htk"
+    triangles: Triangle = "mel"
+    norm: Norm = "height"
+    nyquist: bool = False
+    power: float = 2.0
+    log: Literal["ln", "db"] = "ln"
+    floor: float = EPS
+    top_db: float = 0.0
+    lifter_first: int = 0
+    centred: bool = False
+    output: Literal["mfcc", "log_mel"] = "mfcc"
 
     def __post_init__(self) -> None:
-        if not MIN_RATE <= self.rate <= MAX_RATE:
-            raise DataError("bad_setting", f"a rate of {self.rate} Hz; allowed are {MIN_RATE} to {MAX_RATE}")
-        if not MIN_HOP <= self.hop <= MAX_WINDOW:
-            raise DataError("bad_setting", f"a hop of {self.hop} s; {MIN_HOP} to {MAX_WINDOW} s are allowed")
-        if not (0 < self.window <= MAX_WINDOW and self.window_samples >= 2):
-            raise DataError("bad_setting", f"a window of {self.window} s; from two samples to {MAX_WINDOW} s")
-        if not 1 <= self.n_mfcc <= self.n_mels <= MAX_MELS:
-            raise DataError(
-                "bad_setting",
-                f"n_mfcc {self.n_mfcc} of n_mels {self.n_mels}; 1 <= n_mfcc <= n_mels <= {MAX_MELS}",
-            )
-        if not 0 <= self.low < self.top <= self.rate / 2:
-            raise DataError(
-                "bad_setting",
-                f"mel filters from {self.low} to {self.top} Hz at a rate of {self.rate} Hz",
-                f"0 <= low < high <= {self.rate / 2}",
-            )
-        if not (-1 <= self.preemphasis <= 1 and 0 <= self.lifter <= 1000):
-            raise DataError("bad_setting", f"preemphasis {self.preemphasis}, lifter {self.lifter}; -1 to 1, 0 to 1000")
-        if self.shape not in WINDOWS:
-            raise DataError("bad_setting", f"window shape {self.shape!r}, allowed are {', '.join(sorted(WINDOWS))}")
+        _check_framing(self)
+        _check_filters(self)
+        _check_choices(self)
 
     @property
     def window_samples(self) -> int:
-        return round(self.window * self.rate)
+        return round(self.window * self.rate) or self.n_fft
 
     @property
     def hop_samples(self) -> int:
-        return round(self.hop * self.rate)
+        return round(self.hop * self.rate) or self.window_samples // 4
 
     @property
     def top(self) -> float:
@@ -114,177 +143,142 @@ class Mfcc:
 
     @property
     def dimension(self) -> int:
-        return self.n_mfcc
+        return self.n_mels if self.output == "log_mel" else self.n_mfcc
+
+    @property
+    def framing(self) -> Framing:
+        """How the samples are cut and weighted."""
+        return Framing(
+            self.rate,
+            self.window_samples,
+            self.hop_samples,
+            self.n_fft or 1 << (self.window_samples - 1).bit_length(),
+            self.shape,
+            self.periodic,
+            self.scale,
+            self.remove_mean,
+            self.preemphasis,
+            self.centred,
+        )
 
     def frames(self, samples: int) -> int:
-        """The number of whole frames in so many samples."""
-        return max(0, 1 + (samples - self.window_samples) // self.hop_samples)
+        """The number of frames in so many samples."""
+        return self.framing.frames(samples)
+
+    def start(self, framing: Framing) -> Callable[[Spectra], Real]:
+        """From spectra to coefficients; to log-mel energies where those are wanted, or first need the clip's floor."""
+        bank, cepstrum = _tables(self, framing.n_fft)
+        at_once = self.output == "mfcc" and self.top_db == 0
+
+        def rows(part: Spectra) -> Real:
+            logs = _log_mels(self, part.power, bank)
+            return logs @ cepstrum if at_once else logs
+
+        return rows
+
+    def finish(self, rows: Real, energy: Real) -> Real:
+        """The floor below the loudest, and the log energy in the place of c0."""
+        if self.top_db > 0 and len(rows):
+            np.maximum(rows, rows.max() - np.float32(self.top_db), out=rows)
+        if self.output == "mfcc" and self.top_db > 0:
+            rows = _in_chunks(rows, _tables(self, self.framing.n_fft)[1])
+        if self.energy:
+            rows[:, 0] = energy
+        return rows
 
     def __call__(self, samples: Real) -> tuple[Real, Real]:
-        """The coefficients (n, n_mfcc) and log energies (n,) of mono samples (m,) in [-1, 1] at ``rate``."""
-        return _kernel(self, np.ascontiguousarray(samples, dtype=np.float32))
-
-
-def mfcc(
-    samples: ArrayLike,
-    rate: int,
-    dialect: str = "kaldi",
-    n_mfcc: int = 13,
-    n_mels: int = 40,
-    window: float = 0.025,
-    hop: float = 0.010,
-    low: float = 20.0,
-    high: float = 0.0,
-) -> Real:
-    """Mel-frequency cepstral coefficients of one clip.
-
-    Parameters
-    ----------
-    samples : (m,) real
-        Mono. Floating point with full scale 1, or uint8, int16, int32 with their own full scale.
-    rate : int
-        Hz.
-    dialect : str, default "kaldi"
-        Whose definition; "kaldi" is the only one so far.
-    n_mfcc, n_mels, window, hop, low, high
-        As in ``Mfcc``: more coefficients or filters resolve more detail of the spectrum's envelope.
-
-    Returns
-    -------
-    (frames, n_mfcc) float32
-
-    Raises
-    ------
-    DataError
-        ``unknown_dialect``, ``bad_setting``, ``bad_shape``.
-    ClipError
-        ``too_short`` (less than one window), and what ``gmmaudio.corpus.audio.clip_from_array`` raises.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> mfcc(np.sin(np.arange(16000) / 5), 16000).shape
-    (98, 13)
-    """
-    if dialect != "kaldi":
-        raise DataError("unknown_dialect", f"dialect {dialect!r}, known is kaldi")
-    if np.ndim(samples) != 1:
-        raise DataError("bad_shape", f"samples must be mono (m,), got shape {np.shape(samples)}")
-    values = clip_from_array(samples, rate).samples
-    settings = Mfcc(rate=rate, n_mfcc=n_mfcc, n_mels=n_mels, window=window, hop=hop, low=low, high=high)
-    check_length(settings, len(values))
-    with one_blas_thread():  # the products are small: threads would cost more than they bring
-        return settings(values)[0]
+        """The values (n, dimension) and log energies (n,) of mono samples (m,) in [-1, 1] at ``rate``."""
+        (values,), energy = extract(self.framing, (self,), (samples,))
+        return values, energy
 
 
 def check_length(settings: Mfcc, samples: int) -> None:
     """Raise ``too_short`` where not even one window fits."""
     if samples < settings.window_samples:
-        need, got = 1000 * settings.window, 1000 * samples / settings.rate
+        need, got = 1000 * settings.window_samples / settings.rate, 1000 * samples / settings.rate
         raise ClipError("too_short", f"the clip has {got:.1f} ms, one window needs {need:.1f} ms")
-
-
-# --- tables ----------------------------------------------------------------------------------------------------------
-
-
-def _hann(n: int) -> Floats:
-    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / (n - 1))
-
-
-def _povey(n: int) -> Floats:
-    return _hann(n) ** 0.85
-
-
-def _hamming(n: int) -> Floats:
-    return 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(n) / (n - 1))
-
-
-WINDOWS = {"povey": _povey, "hann": _hann, "hamming": _hamming}
-
-
-def mel(hertz: ArrayLike) -> Floats:
-    """HTK's mel scale: 1127 ln(1 + f / 700)."""
-    return np.asarray(1127 * np.log1p(np.asarray(hertz, dtype=np.float64) / 700))
-
-
-def filters(settings: Mfcc, n_fft: int) -> Floats:
-    """Triangles (n_mels, n_fft/2 + 1), linear in mel, of unit height."""
-    edges = np.linspace(float(mel(settings.low)), float(mel(settings.top)), settings.n_mels + 2)
-    bins = mel(np.arange(n_fft // 2 + 1) * settings.rate / n_fft)
-    rising = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
-    triangles: Floats = np.maximum(0, np.minimum(rising, falling))
-    triangles[:, -1] = 0  # Kaldi leaves out the bin at half the rate
-    return triangles
-
-
-def cosines(n_mfcc: int, n_mels: int) -> Floats:
-    """The orthonormal DCT-II (n_mfcc, n_mels)."""
-    angles = np.pi / n_mels * np.outer(np.arange(n_mfcc), np.arange(n_mels) + 0.5)
-    scale = np.full((n_mfcc, 1), np.sqrt(2 / n_mels))
-    scale[0] = np.sqrt(1 / n_mels)
-    return scale * np.cos(angles)
-
-
-def lifter(n_mfcc: int, q: float) -> Floats:
-    """1 + q/2 sin(pi n / q), or ones where q is 0."""
-    return 1 + q / 2 * np.sin(np.pi * np.arange(n_mfcc) / q) if q > 0 else np.ones(n_mfcc)
-
-
-@dataclass(frozen=True, eq=False)
-class _Tables:
-    n_fft: int
-    window: Real
-    filters: Real  # (bins, n_mels)
-    cepstrum: Real  # (n_mels, n_mfcc): cosines and lifter
-
-
-@lru_cache(maxsize=16)
-def _tables(settings: Mfcc) -> _Tables:
-    n_fft = 1 << (settings.window_samples - 1).bit_length()
-    cepstrum = cosines(settings.n_mfcc, settings.n_mels) * lifter(settings.n_mfcc, settings.lifter)[:, None]
-    return _Tables(
-        n_fft,
-        WINDOWS[settings.shape](settings.window_samples).astype(np.float32),
-        np.ascontiguousarray(filters(settings, n_fft).T, dtype=np.float32),
-        np.ascontiguousarray(cepstrum.T, dtype=np.float32),
-    )
 
 
 # --- kernel ----------------------------------------------------------------------------------------------------------
 
 
-def _kernel(settings: Mfcc, samples: Real) -> tuple[Real, Real]:
-    n = settings.frames(len(samples))
-    tables = _tables(settings)
-    width = settings.window_samples
-    coefficients = np.empty((n, settings.n_mfcc), np.float32)
-    energies = np.empty(n, np.float32)
-    if n == 0:
-        return coefficients, energies
-    windows = np.lib.stride_tricks.sliding_window_view(samples, width)[:: settings.hop_samples][:n]
-    bins = tables.n_fft // 2 + 1
-    # Scratch for one block, used again and again: fresh arrays would cost more than the arithmetic.
-    frames, padded = np.empty((BLOCK, width), np.float32), np.zeros((BLOCK, tables.n_fft), np.float32)
-    spectra, powers = np.empty((BLOCK, bins), np.complex64), np.empty((BLOCK, bins), np.float32)
-    for start in range(0, n, BLOCK):
-        block = windows[start : start + BLOCK]
-        count = len(block)
-        frame, windowed, spectrum, power = frames[:count], padded[:count, :width], spectra[:count], powers[:count]
-        np.multiply(block, np.float32(INT16), out=frame)
-        frame -= frame.mean(axis=1, keepdims=True)
-        energies[start : start + count] = np.einsum("ij,ij->i", frame, frame)
-        np.multiply(frame[:, :-1], np.float32(-settings.preemphasis), out=windowed[:, 1:])
-        windowed[:, 1:] += frame[:, 1:]
-        np.multiply(frame[:, 0], np.float32(1 - settings.preemphasis), out=windowed[:, 0])
-        windowed *= tables.window
-        np.fft.rfft(padded[:count], out=spectrum)  # type: ignore[arg-type] # numpy's stubs know complex128 only
-        np.abs(spectrum, out=power)
-        np.multiply(power, power, out=power)
-        mels = power @ tables.filters
-        np.log(np.maximum(mels, np.float32(LOG_FLOOR), out=mels), out=mels)
-        np.matmul(mels, tables.cepstrum, out=coefficients[start : start + count])
-    np.log(np.maximum(energies, np.float32(LOG_FLOOR), out=energies), out=energies)
-    if settings.energy:
-        coefficients[:, 0] = energies
-    return coefficients, energies
+@lru_cache(maxsize=16)
+def _tables(m: Mfcc, n_fft: int) -> tuple[Real, Real]:
+    """The filters (bins, n_mels), and cosines and lifter in one (n_mels, n_mfcc)."""
+    bank = filters(m.rate, n_fft, m.n_mels, m.low, m.top, m.mel, m.triangles, m.norm, m.nyquist)
+    cepstrum = cosines(m.n_mfcc, m.n_mels) * lifter(m.n_mfcc, m.lifter, m.lifter_first)[:, None]
+    return np.ascontiguousarray(bank.T, dtype=np.float32), np.ascontiguousarray(cepstrum.T, dtype=np.float32)
+
+
+def _log_mels(m: Mfcc, power: Real, bank: Real) -> Real:
+    mels = (power if m.power == 2 else np.sqrt(power)) @ bank
+    np.log(np.maximum(mels, np.float32(m.floor), out=mels), out=mels)
+    if m.log != "ln":
+        mels *= np.float32(LOGARITHMS[m.log])
+    return mels
+
+
+def _in_chunks(rows: Real, cepstrum: Real) -> Real:
+    values = np.empty((len(rows), cepstrum.shape[1]), np.float32)
+    for start in range(0, len(rows), CHUNK):
+        np.matmul(rows[start : start + CHUNK], cepstrum, out=values[start : start + CHUNK])
+    return values
+
+
+# --- checks ----------------------------------------------------------------------------------------------------------
+
+
+def _check_framing(m: Mfcc) -> None:
+    if not MIN_RATE <= m.rate <= MAX_RATE:
+        raise DataError("bad_setting", f"a rate of {m.rate} Hz; allowed are {MIN_RATE} to {MAX_RATE}")
+    if not (0 <= m.window <= MAX_WINDOW and 2 <= m.window_samples <= MAX_FFT):
+        raise DataError("bad_setting", f"a window of {m.window} s; from two samples to {MAX_WINDOW} s, or 0 with n_fft")
+    if not MIN_HOP <= m.hop_samples / m.rate <= MAX_WINDOW:
+        raise DataError("bad_setting", f"a hop of {m.hop} s; {MIN_HOP} to {MAX_WINDOW} s, or 0, are allowed")
+    if m.n_fft and (m.n_fft % 2 or not m.window_samples <= m.n_fft <= MAX_FFT):
+        raise DataError(
+            "bad_setting",
+            f"n_fft {m.n_fft} for a window of {m.window_samples} samples; even, as long at least, at most {MAX_FFT}",
+        )
+
+
+def _check_filters(m: Mfcc) -> None:
+    if not 1 <= m.n_mfcc <= m.n_mels <= MAX_MELS:
+        message = f"n_mfcc {m.n_mfcc} of n_mels {m.n_mels}; 1 <= n_mfcc <= n_mels <= {MAX_MELS}"
+        raise DataError("bad_setting", message)
+    if not 0 <= m.low < m.top <= m.rate / 2:
+        raise DataError(
+            "bad_setting",
+            f"mel filters from {m.low} to {m.top} Hz at a rate of {m.rate} Hz",
+            f"0 <= low < high <= {m.rate / 2}",
+        )
+
+
+RANGES = {
+    "preemphasis": (-1.0, 1.0),
+    "lifter": (0.0, 1000.0),
+    "lifter_first": (0, 1),
+    "scale": (1e-3, 1e6),
+    "floor": (1e-30, 1e6),
+    "top_db": (0.0, 1000.0),
+}
+NAMES = {
+    "shape": tuple(WINDOWS),
+    "mel": ("htk", "slaney"),
+    "triangles": ("mel", "hz"),
+    "norm": ("height", "area"),
+    "power": (1.0, 2.0),
+    "log": tuple(LOGARITHMS),
+    "output": ("mfcc", "log_mel"),
+}
+
+
+def _check_choices(m: Mfcc) -> None:
+    for name, (low, high) in RANGES.items():
+        if not low <= getattr(m, name) <= high:
+            raise DataError("bad_setting", f"{name} {getattr(m, name)}; {low:g} to {high:g} are allowed")
+    for name, allowed in NAMES.items():
+        if getattr(m, name) not in allowed:
+            raise DataError("bad_setting", f"{name} {getattr(m, name)!r}, allowed are {', '.join(map(str, allowed))}")
+    if m.energy and m.output == "log_mel":
+        raise DataError("bad_setting", "energy takes the place of c0; log_mel output has none")

@@ -1,0 +1,57 @@
+"""Samples to rows of numbers: one spectrum pass feeds any number of extractors, whatever pieces the samples come in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from gmmaudio.features.spectrum import Framing, Real, Spectra, spectra
+
+
+class Extractor(Protocol):
+    """What makes rows from spectra."""
+
+    def start(self, framing: Framing) -> Callable[[Spectra], Real]:
+        """A function that gives each block's rows (n, k); it may remember what it needs of the blocks before."""
+
+    def finish(self, rows: Real, energy: Real) -> Real:
+        """The values (n, d) once all rows (n, k) are there, and the log energies (n,)."""
+
+
+def extract(framing: Framing, extractors: Sequence[Extractor], blocks: Iterable[Real]) -> tuple[list[Real], Real]:
+    """The values (n, d) of each extractor, and the log energies (n,) on the scale of 16-bit integers.
+
+    Parameters
+    ----------
+    framing : Framing
+    extractors : sequence
+    blocks : iterable of (m,) float32
+        Mono samples, one piece after the other; how they are cut changes no bit of the result.
+    """
+    makers = [extractor.start(framing) for extractor in extractors]
+    columns = [_Rows() for _ in makers]
+    energies = _Rows()
+    for part in spectra(framing, blocks):
+        energies.append(part.energy[:, None])
+        for column, rows_of in zip(columns, makers, strict=True):
+            column.append(rows_of(part))
+    energy = energies.array()[:, 0]
+    finished = [extractor.finish(column.array(), energy) for extractor, column in zip(extractors, columns, strict=True)]
+    return finished, energy
+
+
+class _Rows:
+    """Rows that come one block after the other; they grow in place, where joining would need the memory twice."""
+
+    def __init__(self) -> None:
+        self.bytes = bytearray()
+        self.width = 1
+
+    def append(self, rows: Real) -> None:
+        self.width = rows.shape[1]
+        self.bytes += np.ascontiguousarray(rows).reshape(-1).data
+
+    def array(self) -> Real:
+        return np.frombuffer(self.bytes, np.float32).reshape(-1, self.width)
