@@ -225,7 +225,7 @@ def window_of(shape: str, width: int, periodic: bool) -> Floats:
 
     Examples
     --------
-    >>> window_of("hann", 4, True).tolist()
+    >>> window_of("hann", 4, True).round(6).tolist()
     [0.0, 0.5, 1.0, 0.5]
     """
     turn = width if periodic else width - 1
