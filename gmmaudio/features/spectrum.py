@@ -180,10 +180,11 @@ def pieces(framing: Framing, blocks: Iterable[Real]) -> Iterator[tuple[Real, int
                 held, done = held[step:], done + framing.block
             parts, waiting = [held], len(held)
     left = framing.frames(total) - done
-    if left > 0:
-        held = _joined(parts)
-        short = (left - 1) * framing.hop + framing.width - len(held)
-        yield np.pad(held, (0, max(0, short))), left
+    held = _joined(parts)
+    short = (left - 1) * framing.hop + framing.width - len(held)
+    held = np.pad(held, (0, max(0, short)))  # zeros behind the clip, where frames are centred
+    for start in range(0, left, framing.block):
+        yield held[start * framing.hop :], min(framing.block, left - start)
 
 
 def _joined(parts: list[Real]) -> Real:
