@@ -123,11 +123,11 @@ def test_recordings_by_kaldi_s_definition(real_data: Path, name: str, rate: int)
     logs = Mfcc(rate=rate, n_mels=23, output="log_mel")
     expected = kaldi(samples, logs)
     np.testing.assert_allclose(logs(samples)[0], expected, atol=3e-3)
-    # In a frame or two the quietest filter lies 90 dB below the loudest. There the reference's own float32 is 1e-3 off
-    # the exact logarithm, and the lifter multiplies that by up to 12.
+    # In a frame or two the quietest filter lies 90 dB below the loudest. There the float32 of either is 1e-3 off the
+    # exact logarithm, and the lifter multiplies that by up to 12.
     error = np.abs(m(samples)[0] - kaldi(samples, m)).max(axis=1)
     assert np.quantile(error, 0.99) <= 3e-3
-    assert error.max() <= 1e-2
+    assert error.max() <= 6e-3
 
 
 @pytest.mark.parametrize("rate", RATES)
