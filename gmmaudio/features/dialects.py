@@ -76,7 +76,8 @@ def mfcc(samples: ArrayLike, rate: int, dialect: str = "kaldi", n_mfcc: int = 13
     rate : int
         Hz.
     dialect : "kaldi" or "librosa", default "kaldi"
-        Whose definition: kaldi-native-fbank's without dither (3e-3; 6e-3 at worst), or ``librosa.feature.mfcc``'s (to 1e-3).
+        Whose definition: kaldi-native-fbank's without dither (to 3e-3, at worst 6e-3), or
+        ``librosa.feature.mfcc``'s (to 1e-3).
     n_mfcc : int, default 13
         Coefficients kept, c0 included: more of them follow the spectrum's envelope more closely.
     **settings
