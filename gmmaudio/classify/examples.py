@@ -10,9 +10,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmaudio.corpus.audio import Clip, ClipWarning, Reader, hashed, joined, read_through, sample_hash
+from gmmaudio.corpus.audio import Clip, ClipWarning, Reader, hashed, read_through, sample_hash
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.errors import ClipError, NothingLeft
+from gmmaudio.features.frames import Voiced
 from gmmaudio.features.frontend import FrontEnd
 from gmmaudio.parallel import map_in_order, one_blas_thread
 
@@ -100,21 +101,19 @@ def read_examples(
 def read_example(entry: Entry, front_end: FrontEnd, read: Reader = read_through) -> Example:
     """One example, or the ClipError that says why not."""
 
-    def consume(blocks: Iterator[NDArray[np.float32]]) -> tuple[NDArray[np.float32], float, str]:
+    def consume(blocks: Iterator[NDArray[np.float32]]) -> tuple[Voiced, str]:
         digest = sha256()
-        frames = front_end(Clip(joined(hashed(blocks, digest)), front_end.rate))
-        return frames.selected(), frames.hop, digest.hexdigest()
+        return front_end.voiced_frames(hashed(blocks, digest)), digest.hexdigest()
 
-    (chosen, hop, digest), facts = read(entry.path, front_end.rate, consume, entry.start, entry.end)
-    return Example(entry, chosen, facts.seconds, len(chosen) * hop, digest, facts.warnings)
+    (voiced, digest), facts = read(entry.path, front_end.rate, consume, entry.start, entry.end)
+    return Example(entry, voiced.values, facts.seconds, voiced.seconds, digest, facts.warnings)
 
 
 def example_of(entry: Entry, clip: Clip, front_end: FrontEnd) -> Example:
     """The example that an entry's clip, at the front end's rate, makes."""
-    frames = front_end(clip)
-    chosen = frames.selected()
+    voiced = front_end.voiced_frames((clip.samples,))
     seconds = len(clip.samples) / clip.rate
-    return Example(entry, chosen, seconds, len(chosen) * frames.hop, sample_hash(clip.samples), clip.warnings)
+    return Example(entry, voiced.values, seconds, voiced.seconds, sample_hash(clip.samples), clip.warnings)
 
 
 def counted(results: Iterable[T], total: int, progress: Progress | None) -> Iterable[T]:
