@@ -7,7 +7,7 @@ of both that lie on the same point (a frame and a bin either way) are counted in
 and held against what chance gives: for peaks of the same frequencies, scattered evenly over time.
 
 How sure is it: the number of chance coincidences is taken as Poisson's. 5,000 clips of 5 s have 1.2e7 pairs with 300
-offsets each, 4e9 trials, so that one in 1e15 leaves a wide margin for peaks that come in clusters, as they do.
+offsets each, 4e9 trials, so that one in 1e12 leaves chance 0.004 of them.
 Clips of tones, hums and beats share peaks without being copies; therefore a share of all peaks must match as well.
 
 References
@@ -32,13 +32,14 @@ from gmmaudio.parallel import map_in_order
 FEWEST_PEAKS = 12
 """A clip with fewer peaks cannot be told from chance, and is not compared."""
 
-SURE = 15.0
+SURE = 12.0
 """Decimal digits: chance must give so many matching peaks in fewer than one of 10^SURE trials."""
 
 SHARE = 0.25
 """The share of the peaks, where two clips overlap, that must match."""
 
-_VOTES = 4  # pairs of peaks that must agree on an offset before a pair of clips is looked at
+_VOTES = 4  # pairs of peaks that must agree on an offset before a pair of clips is looked at closely,
+_VOTING = 200  # and one of so many of the clip that has fewer: long clips agree by chance more often
 _CHUNK = 2**21  # meetings of hashes at a time: 16 MB each for a few arrays
 
 Integers = NDArray[np.int64]
@@ -165,8 +166,11 @@ def _candidates(index: _Index, first: int, last: int) -> Integers:
     pair, offset = np.divmod(keys, 2 * reach)
     order = np.lexsort((offset, -near, pair))
     best = order[np.flatnonzero(np.diff(pair[order], prepend=-1))]
-    clips = np.divmod(pair[best], len(index.bounds))
-    return np.stack([clips[0] + first, clips[1], offset[best] - reach], axis=1)
+    one, two = np.divmod(pair[best], len(index.bounds))
+    sizes = np.diff(index.bounds)
+    enough = near[best] * _VOTING >= np.minimum(sizes[one + first], sizes[two])
+    found: Integers = np.stack([one + first, two, offset[best] - reach], axis=1)[enough]
+    return found
 
 
 def _compare(fingerprints: Sequence[Fingerprint], first: int, second: int, offset: int) -> Match:
@@ -177,7 +181,9 @@ def _compare(fingerprints: Sequence[Fingerprint], first: int, second: int, offse
     apart = _differences(a, b) - offset
     together = int(np.count_nonzero(np.abs(apart) <= 1))
     chance = 3 * len(apart) * (end - begin) / (a.frames * b.frames)
-    sureness = 0.0 if together <= chance else (chance - together + together * math.log(together / chance)) / math.log(10)
+    sureness = (
+        0.0 if together <= chance else (chance - together + together * math.log(together / chance)) / math.log(10)
+    )
     step = HOP / RATE
     return Match(first, second, offset * step, (end - begin) * step, together / max(1, peaks), sureness)
 

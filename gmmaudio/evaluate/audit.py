@@ -1,0 +1,166 @@
+"""The audit of a corpus: what would make figures on it too good to be true.
+
+Each clip is read once; a hash, a fingerprint and a few properties are kept of it, and its samples are forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gmmaudio.classify.examples import Failure, Progress, counted
+from gmmaudio.corpus.audio import clip_from_array, read_clip, sample_hash
+from gmmaudio.corpus.manifest import Entry
+from gmmaudio.corpus.properties import Properties, properties_of
+from gmmaudio.errors import ClipError, NothingLeft
+from gmmaudio.evaluate.copies import Fingered, copy_findings
+from gmmaudio.evaluate.divisions import division_findings
+from gmmaudio.evaluate.finding import GRAVITIES, Finding
+from gmmaudio.evaluate.recordings import recording_findings
+from gmmaudio.features.fingerprint import RATE, fingerprint
+from gmmaudio.features.matching import FEWEST_PEAKS
+from gmmaudio.parallel import map_in_order, one_blas_thread
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit looked at, and what it found.
+
+    Parameters
+    ----------
+    clips : int
+        Clips that could be read, of both corpora.
+    labels, groups : int
+        How many there are of each.
+    compared : int
+        Clips that could be compared by fingerprint.
+    findings : tuple of Finding
+        The gravest first.
+    failures : tuple of Failure
+        Clips that could not be read.
+    """
+
+    clips: int
+    labels: int
+    groups: int
+    compared: int
+    findings: tuple[Finding, ...]
+    failures: tuple[Failure, ...]
+
+    @property
+    def exit_status(self) -> int:
+        """2 where something serious was found, 3 where clips could not be read, else 0."""
+        if any(finding.gravity == "serious" for finding in self.findings):
+            return 2
+        return 3 if self.failures else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "clips": self.clips,
+            "labels": self.labels,
+            "groups": self.groups,
+            "compared": self.compared,
+            "findings": [finding.as_dict() for finding in self.findings],
+            "errors": [{"path": each.entry.name, "error": each.error.record()} for each in self.failures],
+        }
+
+    def as_text(self) -> str:
+        """The report for the terminal."""
+        what = (
+            f"{self.clips} clips, {self.labels} labels, {self.groups} groups; {self.compared} compared by fingerprint"
+        )
+        counts = {gravity: sum(finding.gravity == gravity for finding in self.findings) for gravity in GRAVITIES}
+        found = ", ".join(f"{gravity} {count}" for gravity, count in counts.items() if count)
+        return "\n".join([what, f"found: {found or 'nothing'}", *(finding.as_text() for finding in self.findings)])
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """What is kept of a clip."""
+
+    fingered: Fingered
+    properties: Properties
+
+
+def audit(
+    entries: Sequence[Entry], others: Sequence[Entry] = (), jobs: int = 1, progress: Progress | None = None
+) -> Audit:
+    """Look for copies, divided groups, and classes that the recordings give away.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+        A corpus.
+    others : sequence of Entry, optional
+        A second one: copies within it, and between the two, are looked for as well.
+    jobs : int, default 1
+        Threads; the result is the same for any number.
+    progress : callable, optional
+        Called with the number of clips read and their total.
+
+    Returns
+    -------
+    Audit
+
+    Raises
+    ------
+    NothingLeft
+        No clip can be read; the code is that of the first.
+    """
+    tagged = [*((entry, 0) for entry in entries), *((entry, 1) for entry in others)]
+    with one_blas_thread():
+        results = list(counted(map_in_order(_look, tagged, jobs), len(tagged), progress))
+        looks = [result for result in results if isinstance(result, _Look)]
+        failures = tuple(result for result in results if isinstance(result, Failure))
+        if failures and not looks:
+            error = failures[0].error
+            text = f"none of the {len(failures)} clips can be read; the first: {error.message}"
+            raise NothingLeft(error.code, text, error.hint)
+        clips = [look.fingered for look in looks]
+        mine = [look for look in looks if look.fingered.data == 0]
+        found = [
+            *copy_findings(clips, jobs),
+            *division_findings(entries, others),
+            *recording_findings([look.fingered.entry for look in mine], [look.properties for look in mine]),
+            *_left_out(clips, failures),
+        ]
+    found.sort(key=lambda finding: GRAVITIES.index(finding.gravity))
+    known = [entry for entry, _ in tagged]
+    groups = len({(data, entry.group) for entry, data in tagged if entry.group is not None})
+    compared = sum(len(clip.peaks) >= FEWEST_PEAKS for clip in clips)
+    return Audit(len(clips), len({entry.label for entry in known}), groups, compared, tuple(found), failures)
+
+
+def _look(task: tuple[Entry, int]) -> _Look | Failure:
+    entry, data = task
+    try:
+        clip = read_clip(entry.path, None, entry.start, entry.end)
+        properties = properties_of(clip)
+        low = clip_from_array(clip.samples, clip.rate, RATE)
+    except ClipError as error:
+        return Failure(entry, error)
+    silent = any(warning.code == "silence" for warning in clip.warnings)
+    peaks = fingerprint(low.samples, low.rate)
+    return _Look(Fingered(entry, data, sample_hash(clip.samples), peaks, silent), properties)
+
+
+def _left_out(clips: Sequence[Fingered], failures: Sequence[Failure]) -> list[Finding]:
+    silent = [clip for clip in clips if clip.silent]
+    short = [clip for clip in clips if not clip.silent and len(clip.peaks) < FEWEST_PEAKS]
+    found = []
+    if failures:
+        text = f"{len(failures)} clips cannot be read, such as: {failures[0].error.message}"
+        rows = tuple((failure.entry.name,) for failure in failures)
+        found.append(Finding("unreadable", "warning", text, "repair or remove them", rows))
+    if silent:
+        text = f"{len(silent)} clips hold nothing but digital silence; they count as copies of nothing"
+        found.append(Finding("silence", "warning", text, "remove them", tuple((clip.name,) for clip in silent)))
+    if short:
+        text = (
+            f"{len(short)} clips are too short or too plain to be compared by fingerprint; exact copies were looked for"
+        )
+        rows = tuple((clip.name,) for clip in short)
+        found.append(Finding("not_compared", "note", text, "about half a second of sound is needed", rows))
+    return found
