@@ -120,8 +120,8 @@ def false_alarms(entries: list[Entry], pairs: dict[str, set[tuple[str, str]]]) -
             print(f"    {entries[first].name} = {entries[second].name}")
 
 
-def pieces(root: Path, limit: int) -> Iterator[np.ndarray]:
-    """Clips of 5 s at the fingerprint's rate, of different recordings."""
+def pieces(root: Path, limit: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Clips of 5 s at the fingerprint's rate, and the group that each comes from."""
     entries = [e for n in ("esc10", "lid", "music") for e in read_corpus(root / n / "manifest.csv")]
     count = 0
     for speed in (1.0, 1.07, 1.15, 1.25):
@@ -133,12 +133,12 @@ def pieces(root: Path, limit: int) -> Iterator[np.ndarray]:
                 if count == limit:
                     return
                 count += 1
-                yield samples[at : at + 5 * RATE]
+                yield str(entry.group), samples[at : at + 5 * RATE]
 
 
 def speed(root: Path, clips: int, jobs: int) -> None:
-    """Seconds from decoded samples to copies."""
-    decoded = list(pieces(root, clips))
+    """Seconds from decoded samples to copies, and false alarms among so many."""
+    groups, decoded = zip(*pieces(root, clips), strict=True)
     twins = [samples[2000:] * np.float32(0.25) for samples in decoded[:: max(1, clips // 100)]]
     start = time.perf_counter()
     prints = list(map_in_order(lambda samples: fingerprint(samples, RATE), [*decoded, *twins], jobs))
@@ -148,6 +148,12 @@ def speed(root: Path, clips: int, jobs: int) -> None:
     partners = {match.second for match in matches if match.second >= len(decoded)}
     print(f"\n{len(decoded)} clips of 5 s and {len(twins)} planted copies, {jobs} jobs, decoded before")
     print(f"  fingerprints {middle - start:.1f} s, comparison {end - middle:.1f} s; {len(partners)} copies found")
+    apart = [m for m in matches if m.second < len(decoded) and groups[m.first] != groups[m.second]]
+    print(f"  pairs of different groups, planted ones aside: {len(apart)}, of {len(decoded) * (len(decoded) - 1) // 2}")
+    for match in apart:
+        print(
+            f"    {groups[match.first]} = {groups[match.second]}, share {match.share:.2f}, {match.sureness:.0f} digits"
+        )
 
 
 def main() -> None:

@@ -1,0 +1,205 @@
+"""Fingerprints: what they survive, what they do not mistake, and that the quick way finds what the slow way does."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
+from scipy.stats import poisson
+
+from gmmaudio.corpus.audio import clip_from_array, read_clip
+from gmmaudio.errors import DataError
+from gmmaudio.features import fingerprint as module
+from gmmaudio.features import matching
+from gmmaudio.features.fingerprint import HOP, RATE, Fingerprint, fingerprint, pair_hashes
+from gmmaudio.features.matching import FEWEST_PEAKS, SHARE, SURE, near_copies
+
+Samples = NDArray[np.float32]
+
+
+def noise(seed: int, seconds: float = 3.0, rate: int = RATE) -> Samples:
+    """White noise: of all sounds the one with the weakest peaks."""
+    return (0.1 * np.random.default_rng(seed).standard_normal(round(seconds * rate))).astype(np.float32)
+
+
+def chirps(seed: int, seconds: float = 3.0, rate: int = RATE) -> Samples:
+    """Gliding tones of a tenth of a second at random times, and silence between them."""
+    generator, total = np.random.default_rng(seed), round(seconds * rate)
+    samples, t = np.zeros(total), np.arange(rate // 10) / rate
+    for _ in range(round(12 * seconds)):
+        at, low, slope = generator.integers(total - len(t)), generator.uniform(200, 3000), generator.uniform(-2e3, 2e3)
+        samples[at : at + len(t)] += 0.1 * np.hanning(len(t)) * np.sin(2 * np.pi * (low * t + slope * t**2))
+    return samples.astype(np.float32)
+
+
+def matches(*clips: Samples) -> list[matching.Match]:
+    return near_copies([fingerprint(clip, RATE) for clip in clips])
+
+
+@pytest.mark.parametrize("make", [noise, chirps])
+@pytest.mark.parametrize("shift", [0.5, 0.4871, 0.123, HOP / RATE / 2])
+def test_a_shift_of_any_length_is_found_and_measured(make: object, shift: float) -> None:
+    clip = make(1)  # type: ignore[operator]
+    [match] = matches(clip, make(2), clip[round(shift * RATE) :])  # type: ignore[operator]
+    assert (match.first, match.second) == (0, 2)
+    assert match.offset == pytest.approx(shift, abs=HOP / RATE)  # in whole hops
+    assert match.share > 0.6
+    late = np.concatenate([np.zeros(round(shift * RATE), np.float32), clip])[: len(clip)]
+    [match] = matches(clip, late)
+    assert match.offset == pytest.approx(-shift, abs=HOP / RATE)
+
+
+@pytest.mark.parametrize("make", [noise, chirps])
+def test_what_a_copy_may_have_gone_through(make: object, tmp_path: Path) -> None:
+    original = make(3, rate=44100)  # type: ignore[operator]
+    rounded = np.round(original / 4 * 32768) / 32768
+    soundfile.write(tmp_path / "a.mp3", original, 44100, bitrate_mode="CONSTANT", compression_level=224 / 288)  # 96k
+    soundfile.write(tmp_path / "a.ogg", original, 44100, format="OGG", subtype="VORBIS")
+    variants = [
+        read_clip(tmp_path / "a.mp3", RATE).samples,
+        read_clip(tmp_path / "a.ogg", RATE).samples,
+        clip_from_array(rounded, 44100, RATE).samples,
+        clip_from_array(clip_from_array(original, 44100, 16000).samples, 16000, RATE).samples,
+        clip_from_array(original[: round(0.8 * len(original))], 44100, RATE).samples,
+        clip_from_array(original[-round(0.8 * len(original)) :], 44100, RATE).samples,
+    ]
+    found = matches(clip_from_array(original, 44100, RATE).samples, *variants)
+    assert {match.second for match in found if match.first == 0} == {1, 2, 3, 4, 5, 6}
+    assert min(match.share for match in found if match.first == 0) > 0.6
+
+
+def test_different_clips_of_one_kind_do_not_match() -> None:
+    assert matches(*(noise(seed) for seed in range(40))) == []
+    assert matches(*(chirps(seed) for seed in range(40))) == []
+
+
+def test_a_hum_and_a_beat_in_common_make_no_copies() -> None:
+    t = np.arange(3 * RATE) / RATE
+    hum = 0.2 * sum(np.sin(2 * np.pi * 100 * k * t) / k for k in range(1, 30))
+    beat = 0.5 * np.tile(np.concatenate([noise(9, 0.05), np.zeros(RATE // 2 - RATE // 20, np.float32)]), 6)
+    assert matches(*((hum + noise(seed)).astype(np.float32) for seed in range(8))) == []
+    found = matches(*((beat + noise(seed)).astype(np.float32) for seed in range(8)))
+    assert [match for match in found if match.share >= 0.6] == []
+
+
+def test_digital_silence_matches_nothing() -> None:
+    silence = np.zeros(5 * RATE, np.float32)
+    assert len(fingerprint(silence, RATE)) == 0
+    assert matches(silence, silence, noise(1)) == []
+    # Silence between sounds makes no peaks either: those are where the sounds are, or half a window beside them.
+    gap = np.concatenate([noise(1, 1.0), silence, noise(2, 1.0)])
+    seconds = fingerprint(gap, RATE).times * HOP / RATE
+    assert not ((seconds > 1.07) & (seconds < 5.93)).any()
+    # The rounding of 16-bit silence with dither is not sound.
+    dither = np.random.default_rng(0).integers(-1, 2, 5 * RATE) / 32768
+    quiet = fingerprint((dither / 4).astype(np.float32), RATE)
+    assert len(quiet) < FEWEST_PEAKS
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(-20, 3), st.integers(0, 5))
+def test_a_gain_changes_nothing(power: int, seed: int) -> None:
+    # Powers of two are exact in floating point. At 2^-20 of full scale all lies below the floor for silence.
+    clip, gained = noise(seed), noise(seed) * np.float32(2.0**power)
+    a, b = fingerprint(clip, RATE), fingerprint(gained, RATE)
+    if power > -10:
+        assert a.times.tolist() == b.times.tolist()
+        assert a.bins.tolist() == b.bins.tolist()
+    assert len(b) <= len(a)
+
+
+def test_peaks_are_the_largest_around_them() -> None:
+    values = np.random.default_rng(0).uniform(size=(50, 30)).astype(np.float32)
+    for reach in (1, 4, 10):
+        expected = maximum_filter1d(values, 2 * reach + 1, axis=0, mode="constant")  # scipy's
+        np.testing.assert_array_equal(module._running_maximum(values, reach), expected)
+
+
+def test_a_tone_lies_where_its_frequency_says() -> None:
+    # 1000 Hz is bin 1000 / (8000 / 1024) = 128 of the transform, bin 120 of those kept (they begin at 8).
+    tone = np.concatenate([np.zeros(4000), np.hanning(4000) * np.sin(2 * np.pi * np.arange(4000) / 8), np.zeros(4000)])
+    found = fingerprint(tone.astype(np.float32), RATE)
+    assert found.frames == 1 + len(tone) // HOP
+    assert 120 in found.bins
+    assert found.times[found.bins == 120].tolist() == [round(6000 / HOP)]  # its middle
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = fingerprint(noise(5, 20.0), RATE)
+    for size in (7, 64, 333):
+        monkeypatch.setattr(module, "_BLOCK", size)
+        parts = fingerprint(noise(5, 20.0), RATE)
+        assert parts.times.tolist() == whole.times.tolist()
+        assert parts.bins.tolist() == whole.bins.tolist()
+
+
+def test_pairs_against_a_plain_loop() -> None:
+    peaks = fingerprint(noise(4, 2.0), RATE)
+    expected = []
+    for i in range(len(peaks)):
+        taken = 0
+        for j in range(i + 1, len(peaks)):
+            ahead, up = int(peaks.times[j] - peaks.times[i]), int(peaks.bins[j] - peaks.bins[i])
+            if 1 <= ahead <= 31 and abs(up) <= 63 and taken < 8:
+                taken += 1
+                expected.append((int(peaks.times[i]), (int(peaks.bins[i]) * 128 + up + 64) * 32 + ahead))
+    hashes, times = pair_hashes(peaks)
+    assert sorted(zip(times.tolist(), hashes.tolist(), strict=True)) == sorted(expected)
+
+
+def test_the_index_finds_what_comparing_all_pairs_finds() -> None:
+    clips = [make(seed) for seed in range(12) for make in (noise, chirps)]
+    clips += [clips[3][4000:], clips[8] / 4, clips[3][:-5000], clips[5][2500:]]
+    prints = [fingerprint(clip, RATE) for clip in clips]
+    slow = set()
+    for first, second in combinations(range(len(prints)), 2):
+        a, b = prints[first], prints[second]
+        for offset in range(-b.frames, a.frames):
+            match = matching._compare(prints, first, second, offset)
+            if match.share >= SHARE and match.sureness >= SURE:
+                slow.add((first, second))
+    assert slow == {(3, 24), (8, 25), (3, 26), (24, 26), (5, 27)}
+    assert {(match.first, match.second) for match in near_copies(prints)} == slow
+
+
+def test_the_result_is_the_same_for_any_number_of_jobs_and_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = noise(1)
+    prints = [fingerprint(each, RATE) for each in [clip, *(noise(s) for s in range(2, 20)), clip[777:], clip / 8]]
+    expected = near_copies(prints)
+    assert len(expected) == 3
+    monkeypatch.setattr(matching, "_CHUNK", 500)
+    assert near_copies(prints) == expected
+    assert near_copies(prints, jobs=3) == expected
+
+
+@given(st.floats(0.01, 50), st.integers(1, 200))
+def test_sureness_never_says_more_than_poissons_tail(chance: float, together: int) -> None:
+    """Built so that `together` peaks coincide at offset 0, and the chance of each is known."""
+    frames = 3000
+    times = np.arange(together, dtype=np.int32) * (frames // together)
+    bins = (2 * np.arange(together) + 1).astype(np.int32)  # no two within one bin
+    peaks = Fingerprint(times, bins, frames)
+    match = matching._compare([peaks, peaks], 0, 1, 0)
+    mean = 3 * together / frames  # one place in `frames`, a frame either way
+    exact = -poisson.logsf(together - 1, mean) / np.log(10)
+    assert match.share == 1.0
+    assert match.sureness <= exact + 1e-9
+    assert match.sureness >= 0.5 * exact - 1.5  # and it is no idle bound
+    del chance
+
+
+def test_too_few_peaks_and_the_wrong_rate() -> None:
+    few = Fingerprint(np.arange(FEWEST_PEAKS - 1, dtype=np.int32) * 2, np.arange(FEWEST_PEAKS - 1, dtype=np.int32), 99)
+    assert near_copies([few, few]) == []
+    assert near_copies([]) == []
+    with pytest.raises(DataError, match="8000 Hz, not at 16000"):
+        fingerprint(noise(1), 16000)
+    assert len(fingerprint(np.zeros(0, np.float32), RATE)) == 0
+    assert len(fingerprint(noise(1, 0.001), RATE)) <= 20
