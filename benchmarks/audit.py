@@ -28,6 +28,7 @@ import soundfile
 from gmmaudio.corpus.audio import clip_from_array, read_clip
 from gmmaudio.corpus.manifest import Entry, read_corpus
 from gmmaudio.evaluate.audit import audit
+from gmmaudio.evaluate.copies import COPY_SHARE, PASSAGE_SURENESS
 from gmmaudio.features.fingerprint import RATE, fingerprint
 from gmmaudio.features.matching import near_copies
 from gmmaudio.parallel import map_in_order
@@ -148,7 +149,8 @@ def speed(root: Path, clips: int, jobs: int) -> None:
     partners = {match.second for match in matches if match.second >= len(decoded)}
     print(f"\n{len(decoded)} clips of 5 s and {len(twins)} planted copies, {jobs} jobs, decoded before")
     print(f"  fingerprints {middle - start:.1f} s, comparison {end - middle:.1f} s; {len(partners)} copies found")
-    apart = [m for m in matches if m.second < len(decoded) and groups[m.first] != groups[m.second]]
+    sure = [m for m in matches if m.share >= COPY_SHARE or m.sureness >= PASSAGE_SURENESS]
+    apart = [m for m in sure if m.second < len(decoded) and groups[m.first] != groups[m.second]]
     print(f"  pairs of different groups, planted ones aside: {len(apart)}, of {len(decoded) * (len(decoded) - 1) // 2}")
     for match in apart:
         print(

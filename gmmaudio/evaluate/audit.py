@@ -162,5 +162,13 @@ def _left_out(clips: Sequence[Fingered], failures: Sequence[Failure]) -> list[Fi
             f"{len(short)} clips are too short or too plain to be compared by fingerprint; exact copies were looked for"
         )
         rows = tuple((clip.name,) for clip in short)
-        found.append(Finding("not_compared", "note", text, "about half a second of sound is needed", rows))
+        found.append(
+            Finding(
+                "not_compared",
+                "note",
+                text,
+                f"a fingerprint needs {FEWEST_PEAKS} peaks: about a third of a second of sound",
+                rows,
+            )
+        )
     return found

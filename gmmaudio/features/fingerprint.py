@@ -23,14 +23,18 @@ RATE = 8000
 """Hz: what a fingerprint is computed at."""
 
 HOP = 256
-"""Samples from frame to frame, 32 ms: a shift by half a hop moves a window of 128 ms little."""
+"""Samples in a step of time, 32 ms: what the places of peaks are rounded to."""
 
 _WINDOW = 1024
+_FINE = 4  # windows in a step of time: within 8 ms, a glide moves little, and so does its peak when the clip is shifted
 _BINS = slice(8, 448)  # 62 to 3500 Hz: below hums, above the slope of an 8 kHz file's filter
-_NEAR = (5, 10)  # frames and bins on each side within which a peak is the largest: about 40 peaks a second in noise
+_NEAR = (
+    5 * _FINE,
+    10,
+)  # windows and bins on each side within which a peak is the largest: about 40 peaks a second in noise
 _QUIET = 1e-8  # of the clip's largest value: what lies 80 dB below it is not heard, and not kept by codecs
 _SILENT = 1e-6  # the square of the smallest 16-bit step times the window's energy is 4e-7: no rounding noise
-_BLOCK = 4096  # frames at a time, so that hours of sound need no more memory than two minutes
+_BLOCK = 4096  # windows at a time, so that hours of sound need no more memory than half a minute
 
 _FAN = 8  # partners of each peak, the next in time
 _REACH = (31, 63)  # frames ahead, and bins up or down, within which they lie
@@ -92,11 +96,11 @@ def fingerprint(samples: Floats, rate: int) -> Fingerprint:
     if rate != RATE:
         raise DataError("bad_rate", f"a fingerprint is computed at {RATE} Hz, not at {rate} Hz", "resample the clip")
     edge = np.zeros(_WINDOW // 2, np.float32)
-    windows = sliding_window_view(np.concatenate([edge, samples, edge]), _WINDOW)[::HOP]
+    windows = sliding_window_view(np.concatenate([edge, samples, edge]), _WINDOW)[:: HOP // _FINE]
     found = [_peaks(windows, first) for first in range(0, len(windows), _BLOCK)]
     times, bins, powers = (np.concatenate(column) for column in zip(*found, strict=True))
     kept = powers > max(_SILENT, _QUIET * float(powers.max(initial=0.0)))
-    return Fingerprint(times[kept].astype(np.int32), bins[kept].astype(np.int32), len(windows))
+    return Fingerprint((times[kept] // _FINE).astype(np.int32), bins[kept].astype(np.int32), -(-len(windows) // _FINE))
 
 
 def _peaks(windows: Floats, first: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:

@@ -185,7 +185,7 @@ def _compare(fingerprints: Sequence[Fingerprint], first: int, second: int, offse
         0.0 if together <= chance else (chance - together + together * math.log(together / chance)) / math.log(10)
     )
     step = HOP / RATE
-    return Match(first, second, offset * step, (end - begin) * step, together / max(1, peaks), sureness)
+    return Match(first, second, offset * step, (end - begin) * step, min(1.0, together / max(1, peaks)), sureness)
 
 
 def _within(times: NDArray[np.int32], begin: int, end: int) -> int:
