@@ -19,7 +19,7 @@ from gmmaudio.evaluate.divisions import division_findings
 from gmmaudio.evaluate.finding import GRAVITIES, Finding
 from gmmaudio.evaluate.recordings import recording_findings
 from gmmaudio.features.fingerprint import RATE, fingerprint
-from gmmaudio.features.matching import FEWEST_PEAKS
+from gmmaudio.features.matching import comparable
 from gmmaudio.parallel import map_in_order, one_blas_thread
 
 
@@ -129,7 +129,7 @@ def audit(
     found.sort(key=lambda finding: GRAVITIES.index(finding.gravity))
     known = [entry for entry, _ in tagged]
     groups = len({(data, entry.group) for entry, data in tagged if entry.group is not None})
-    compared = sum(len(clip.peaks) >= FEWEST_PEAKS for clip in clips)
+    compared = sum(comparable(clip.peaks) for clip in clips)
     return Audit(len(clips), len({entry.label for entry in known}), groups, compared, tuple(found), failures)
 
 
@@ -148,7 +148,7 @@ def _look(task: tuple[Entry, int]) -> _Look | Failure:
 
 def _left_out(clips: Sequence[Fingered], failures: Sequence[Failure]) -> list[Finding]:
     silent = [clip for clip in clips if clip.silent]
-    short = [clip for clip in clips if not clip.silent and len(clip.peaks) < FEWEST_PEAKS]
+    short = [clip for clip in clips if not clip.silent and not comparable(clip.peaks)]
     found = []
     if failures:
         text = f"{len(failures)} clips cannot be read, such as: {failures[0].error.message}"
@@ -167,7 +167,7 @@ def _left_out(clips: Sequence[Fingered], failures: Sequence[Failure]) -> list[Fi
                 "not_compared",
                 "note",
                 text,
-                f"a fingerprint needs {FEWEST_PEAKS} peaks: about a third of a second of sound",
+                "about half a second of sound is needed",
                 rows,
             )
         )

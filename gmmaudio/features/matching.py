@@ -29,9 +29,6 @@ from numpy.typing import NDArray
 from gmmaudio.features.fingerprint import HOP, RATE, Fingerprint, pair_hashes
 from gmmaudio.parallel import map_in_order
 
-FEWEST_PEAKS = 12
-"""A clip with fewer peaks cannot be told from chance, and is not compared."""
-
 SURE = 12.0
 """Decimal digits: chance must give so many matching peaks in fewer than one of 10^SURE trials."""
 
@@ -40,6 +37,7 @@ SHARE = 0.25
 
 _VOTES = 4  # pairs of peaks that must agree on an offset before a pair of clips is looked at closely,
 _VOTING = 200  # and one of so many of the clip that has fewer: long clips agree by chance more often
+_AMPLE = 100  # peaks, by which a copy is sure to be known
 _CHUNK = 2**21  # meetings of hashes at a time: 16 MB each for a few arrays
 
 Integers = NDArray[np.int64]
@@ -82,13 +80,35 @@ class _Index:
     bounds: Integers  # of each clip in the order of clips
 
 
+def comparable(peaks: Fingerprint) -> bool:
+    """Whether a clip has peaks enough for a perfect copy of it to be told from chance.
+
+    Parameters
+    ----------
+    peaks : Fingerprint
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> few = Fingerprint(np.arange(3, dtype=np.int32), np.arange(3, dtype=np.int32), 10)
+    >>> comparable(few)
+    False
+    """
+    if len(peaks) >= _AMPLE:
+        return True
+    return len(pair_hashes(peaks)[0]) >= _VOTES and _compare([peaks, peaks], 0, 1, 0).sureness >= SURE
+
+
 def near_copies(fingerprints: Sequence[Fingerprint], jobs: int = 1) -> list[Match]:
     """All pairs of clips that hold the same recording, or parts of it that overlap.
 
     Parameters
     ----------
     fingerprints : sequence of Fingerprint
-        Those with fewer than 12 peaks match nothing.
+        Those that are not `comparable` match nothing.
     jobs : int, default 1
         Threads; the result is the same for any number.
 
@@ -117,7 +137,7 @@ def near_copies(fingerprints: Sequence[Fingerprint], jobs: int = 1) -> list[Matc
 
 
 def _index(fingerprints: Sequence[Fingerprint]) -> _Index:
-    pairs = [pair_hashes(each) if len(each) >= FEWEST_PEAKS else _NOTHING for each in fingerprints]
+    pairs = [pair_hashes(each) if comparable(each) else _NOTHING for each in fingerprints]
     sizes = [len(hashes) for hashes, _ in pairs]
     hashes = np.concatenate([_NOTHING[0], *(hashes for hashes, _ in pairs)])
     times = np.concatenate([_NOTHING[1], *(times for _, times in pairs)])
