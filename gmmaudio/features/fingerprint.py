@@ -22,22 +22,21 @@ from gmmaudio.errors import DataError
 RATE = 8000
 """Hz: what a fingerprint is computed at."""
 
-HOP = 256
-"""Samples in a step of time, 32 ms: what the places of peaks are rounded to."""
+HOP = 64
+"""Samples from frame to frame, 8 ms: within that, a glide moves little, and so does its peak when a clip is shifted."""
+
+STEP = 4
+"""Frames in a step: pairs of peaks are hashed by their distance in steps of 32 ms."""
 
 _WINDOW = 1024
-_FINE = 4  # windows in a step of time: within 8 ms, a glide moves little, and so does its peak when the clip is shifted
 _BINS = slice(8, 448)  # 62 to 3500 Hz: below hums, above the slope of an 8 kHz file's filter
-_NEAR = (
-    5 * _FINE,
-    10,
-)  # windows and bins on each side within which a peak is the largest: about 40 peaks a second in noise
+_NEAR = (20, 10)  # frames and bins on each side within which a peak is the largest: about 40 peaks a second in noise
 _QUIET = 1e-8  # of the clip's largest value: what lies 80 dB below it is not heard, and not kept by codecs
 _SILENT = 1e-6  # the square of the smallest 16-bit step times the window's energy is 4e-7: no rounding noise
-_BLOCK = 4096  # windows at a time, so that hours of sound need no more memory than half a minute
+_BLOCK = 4096  # frames at a time, so that hours of sound need no more memory than half a minute
 
 _FAN = 8  # partners of each peak, the next in time
-_REACH = (31, 63)  # frames ahead, and bins up or down, within which they lie
+_REACH = (31, 63)  # steps ahead, and bins up or down, within which they lie
 
 Floats = NDArray[np.float32]
 
@@ -53,7 +52,7 @@ class Fingerprint:
     bins : (n,) int32 array
         Its frequency, in steps of 7.8 Hz.
     frames : int
-        The length of the clip in frames of 32 ms.
+        The length of the clip in frames of 8 ms.
     """
 
     times: NDArray[np.int32]
@@ -96,11 +95,11 @@ def fingerprint(samples: Floats, rate: int) -> Fingerprint:
     if rate != RATE:
         raise DataError("bad_rate", f"a fingerprint is computed at {RATE} Hz, not at {rate} Hz", "resample the clip")
     edge = np.zeros(_WINDOW // 2, np.float32)
-    windows = sliding_window_view(np.concatenate([edge, samples, edge]), _WINDOW)[:: HOP // _FINE]
+    windows = sliding_window_view(np.concatenate([edge, samples, edge]), _WINDOW)[::HOP]
     found = [_peaks(windows, first) for first in range(0, len(windows), _BLOCK)]
     times, bins, powers = (np.concatenate(column) for column in zip(*found, strict=True))
     kept = powers > max(_SILENT, _QUIET * float(powers.max(initial=0.0)))
-    return Fingerprint((times[kept] // _FINE).astype(np.int32), bins[kept].astype(np.int32), -(-len(windows) // _FINE))
+    return Fingerprint(times[kept].astype(np.int32), bins[kept].astype(np.int32), len(windows))
 
 
 def _peaks(windows: Floats, first: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
@@ -138,18 +137,18 @@ def pair_hashes(peaks: Fingerprint) -> tuple[NDArray[np.uint32], NDArray[np.int3
     Returns
     -------
     hashes : (m,) uint32 array
-        Bin of the first peak (9 bits), step to the bin of the second (7 bits), frames between (5 bits).
+        Bin of the first peak (9 bits), step to the bin of the second (7 bits), steps between (5 bits).
     times : (m,) int32 array
-        The frame of the first peak.
+        The step of the first peak.
 
     Examples
     --------
-    >>> two = Fingerprint(np.array([3, 5], np.int32), np.array([100, 90], np.int32), 10)
+    >>> two = Fingerprint(np.array([13, 20], np.int32), np.array([100, 90], np.int32), 40)
     >>> hashes, times = pair_hashes(two)
-    >>> divmod(int(hashes[0]), 32), times.tolist()   # (100 * 128 + 64 - 10), 2 frames
+    >>> divmod(int(hashes[0]), 32), times.tolist()   # (100 * 128 + 64 - 10), 2 steps
     ((12854, 2), [3])
     """
-    times, bins = peaks.times, peaks.bins
+    times, bins = peaks.times // STEP, peaks.bins
     partners = np.zeros(len(peaks), np.int64)
     hashes, starts = [np.empty(0, np.uint32)], [np.empty(0, np.int32)]
     for step in range(1, len(peaks)):
