@@ -192,7 +192,7 @@ def test_sureness_never_says_more_than_poissons_tail(together: int) -> None:
 
 
 def test_too_few_peaks_and_the_wrong_rate() -> None:
-    # At one point each of 1000 frames, k peaks coincide: Poisson's mean is 5 k / 1000, and 1e-17 is not reached by k = 5.
+    # Of 1000 frames, k peaks coincide: the mean by chance is 5 k / 1000, and k = 5 do not reach 1e-17.
     prints = [
         Fingerprint(np.arange(k, dtype=np.int32) * 20, np.arange(k, dtype=np.int32) * 5, 1000) for k in range(4, 12)
     ]
