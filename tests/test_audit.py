@@ -204,7 +204,7 @@ def test_properties_by_hand(make: Make, tmp_path: Path) -> None:
     sine = np.sin(2 * np.pi * 3000 * t) * np.where(t < 1, 0.5, 0.005)
     soundfile.write(tmp_path / "s.wav", np.stack([sine, sine], 1), 16000, subtype="PCM_24")
     found = properties_of(read_clip(tmp_path / "s.wav"))
-    assert (found.rate, found.channels, found.format, found.seconds) == (16000, 2, "WAV PCM_24", 2.0)
+    assert (found.rate, found.channels, found.format, found.seconds) == (16000, 2, "WAV 24 bit", 2.0)
     assert found.level == pytest.approx(10 * np.log10(0.5**2 / 4), abs=0.01)  # half the time, a sine's half
     assert found.noise_floor == pytest.approx(20 * np.log10(0.005) - 3.01, abs=0.1)
     assert found.clipped == 0

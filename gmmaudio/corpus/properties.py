@@ -13,8 +13,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from gmmaudio.corpus.audio import Clip
-from gmmaudio.corpus.decoder import open_recording, regular_file
+from gmmaudio.corpus.containers import read_header
+from gmmaudio.corpus.decoder import open_recording
 from gmmaudio.corpus.limits import Limits
+from gmmaudio.corpus.recording import regular_file
 
 _FRAME = 0.05  # seconds: the level is taken in such steps
 _FLOOR = 10  # per cent of the frames lie below the noise floor
@@ -35,7 +37,7 @@ class Properties:
         Hz, of the file.
     channels : int
     format : str
-        Container and coding, such as ``"WAV PCM_16"``.
+        Container and coding, such as ``"WAV 16 bit"`` or ``"Ogg Vorbis"``.
     seconds : float
     level : float
         Root mean square in dB of full scale, at least -120.
@@ -96,12 +98,14 @@ def properties_of(clip: Clip) -> Properties:
     ...     soundfile.write(f"{folder}/a.wav", 0.1 * np.sin(np.arange(8000)), 8000)
     ...     found = properties_of(read_clip(f"{folder}/a.wav"))
     >>> found.format, found.seconds, round(found.level)   # 20 log10(0.1) - 3
-    ('WAV PCM_16', 1.0, -23)
+    ('WAV 16 bit', 1.0, -23)
     """
     if clip.path is None:
         raise ValueError("the clip has no file")
-    with open_recording(clip.path, regular_file(clip.path).st_size, Limits()) as recording:
-        channels, kind = recording.channels, f"{recording.sound.format} {recording.sound.subtype}"
+    size = regular_file(clip.path).st_size
+    with open_recording(clip.path, size, Limits()) as recording, clip.path.open("rb") as file:
+        channels, header = recording.channels, read_header(file, size)
+    kind = f"{header.kind} {header.wav.bits} bit" if header.wav is not None else header.kind
     samples = clip.samples
     return Properties(
         clip.rate,
