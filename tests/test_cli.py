@@ -205,6 +205,16 @@ def test_compare_two_evaluations(corpus: Path, tmp_path: Path, capsys: Capture) 
     assert main(["compare", names[0], str(corpus)]) == 2
 
 
+def test_audit_finds_a_planted_copy(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    assert main(["audit", str(folder), "--format", "json"]) == 0
+    assert not [item for item in json.loads(capsys.readouterr().out)["findings"] if item["severity"] == "serious"]
+    twin = next(folder.rglob("*.wav"))
+    (tmp_path / "other" / "twin").mkdir(parents=True)
+    (tmp_path / "other" / "twin" / "renamed.wav").write_bytes(twin.read_bytes())
+    assert main(["audit", str(folder), str(tmp_path / "other")]) == 2
+    assert "renamed.wav" in capsys.readouterr().out
+
+
 def test_train_by_fold_leaves_it_out(corpus: Path, tmp_path: Path, capsys: Capture) -> None:
     model = str(tmp_path / "m.safetensors")
     flags = ["--fold-by", "group", "--fold", "arvi-1"]

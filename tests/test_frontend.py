@@ -100,6 +100,7 @@ print(megabytes() - before)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="peak memory is counted in other units elsewhere")
+@pytest.mark.long
 def test_an_hour_fits_in_150_megabytes() -> None:
     done = subprocess.run([sys.executable, "-c", HOUR], capture_output=True, text=True, check=True, cwd=HERE)
     assert float(done.stdout) < 150  # of which 86 are the result: 360,000 frames of 60

@@ -171,3 +171,11 @@ def test_an_example_is_the_one_of_the_whole_clip(path: Callable[[bytes], Path]) 
         np.testing.assert_array_equal(found.frames, expected.frames)
         for name in ("seconds", "voiced_seconds", "sample_hash", "warnings"):
             assert getattr(found, name) == getattr(expected, name), name
+
+
+def test_blocks_may_be_kept(path: Callable[[bytes], Path]) -> None:
+    samples = np.random.default_rng(0).uniform(-0.5, 0.5, 200_000).astype(np.float32)
+    clip = path(wav(samples))
+    kept, _ = read_through(clip, None, list)
+    assert len(kept) > 2
+    np.testing.assert_array_equal(np.concatenate(kept), samples)

@@ -15,13 +15,13 @@ import sys
 from collections.abc import Callable, Sequence
 
 from gmmaudio import __version__
-from gmmaudio.cli import compare, crossval, demo, evaluate, features, inspect, score, train
+from gmmaudio.cli import audit, compare, crossval, demo, evaluate, features, inspect, score, train
 from gmmaudio.cli.options import INTERNAL, INTERRUPTED, OK, USAGE
 from gmmaudio.errors import GmmaudioError
 
 log = logging.getLogger("gmmaudio")
 
-VERBS = (demo, train, score, evaluate, crossval, compare, features, inspect)
+VERBS = (demo, train, score, evaluate, crossval, compare, features, audit, inspect)
 
 EXAMPLES = """\
 examples:

@@ -26,7 +26,7 @@ Verb = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.Argume
 
 def add_data(verb: argparse.ArgumentParser, store: str = ", or a feature store") -> None:
     """DATA and --root."""
-    text = f"a folder of label folders, a CSV with the columns path and label{store}"
+    text = f"a folder of label folders, or a CSV with the columns path and label{store}"
     verb.add_argument("data", metavar="DATA", help=text)
     verb.add_argument("--root", metavar="DIR", help="what the CSV's paths are relative to; default: its folder")
 

@@ -117,9 +117,9 @@ def read_through(
     rate : int or None
         Resample to this rate in Hz (soxr, quality HQ). None: the file's own.
     consume : callable
-        Given an iterator of (n,) float32 blocks, finite and within ``limits.peak``, each valid until the next is
-        asked for. Called a second time, with the louder channel, where the channels cancel each other; and
-        what it returned is dropped where the clip turns out to be broken.
+        Given an iterator of (n,) float32 blocks, finite and within ``limits.peak``, its own to keep. Called a
+        second time, with the louder channel, where the channels cancel each other; and what it returned is
+        dropped where the clip turns out to be broken.
     start, end : float, optional
         The segment in seconds. Default: the whole clip. What stands before it is skipped, not decoded; but
         Ogg, and what PyAV reads, is decoded from its beginning, because seeks in it are not exact.

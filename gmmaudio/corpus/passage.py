@@ -67,7 +67,7 @@ def pass_through(source: Source, rate: int, consume: Consumer[T], limits: Limits
     rate : int
         Resample to this rate in Hz.
     consume : callable
-        Given an iterator of (n,) float32 blocks, each valid until the next is asked for. Called a second time,
+        Given an iterator of (n,) float32 blocks, which are its own to keep. Called a second time,
         with the louder channel, where the channels cancel each other.
     limits : Limits
 

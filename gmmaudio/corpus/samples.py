@@ -133,7 +133,7 @@ def mix(block: NDArray[np.float32], channel: int | None = None) -> NDArray[np.fl
     Returns
     -------
     (n,) float32 array
-        Contiguous; a view where there is one channel only.
+        Contiguous, and new: whoever gets it may keep it.
 
     Examples
     --------
@@ -142,7 +142,7 @@ def mix(block: NDArray[np.float32], channel: int | None = None) -> NDArray[np.fl
     """
     channels = block.shape[1]
     if channels == 1 or channel is not None:
-        return np.ascontiguousarray(block[:, channel or 0])
+        return block[:, channel or 0].copy()
     mono = block[:, 0] + block[:, 1]
     for other in range(2, channels):
         mono += block[:, other]

@@ -22,7 +22,6 @@ from gmmaudio.errors import DataError
 from gmmaudio.features.mfcc import Mfcc, check_length
 from gmmaudio.features.settings import settings_from
 from gmmaudio.features.spectrum import Real
-from gmmaudio.parallel import one_blas_thread
 
 DIALECTS: dict[str, Mfcc] = {
     "kaldi": Mfcc(),
@@ -134,5 +133,4 @@ def _of_array(samples: ArrayLike, rate: int, dialect: str, settings: dict[str, A
         raise DataError("bad_shape", f"samples must be mono (m,), got shape {np.shape(samples)}")
     values = clip_from_array(samples, rate).samples
     check_length(chosen, len(values))
-    with one_blas_thread():  # the products are small: threads would cost more than they bring
-        return chosen(values)[0]
+    return chosen(values)[0]

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from gmmaudio.features.spectrum import Framing, Real, Spectra, spectra
+from gmmaudio.parallel import one_blas_thread
 
 
 class Extractor(Protocol):
@@ -33,13 +34,13 @@ def extract(framing: Framing, extractors: Sequence[Extractor], blocks: Iterable[
     makers = [extractor.start(framing) for extractor in extractors]
     columns = [_Rows() for _ in makers]
     energies = _Rows()
-    for part in spectra(framing, blocks):
-        energies.append(part.energy[:, None])
-        for column, rows_of in zip(columns, makers, strict=True):
-            column.append(rows_of(part))
-    energy = energies.array()[:, 0]
-    finished = [extractor.finish(column.array(), energy) for extractor, column in zip(extractors, columns, strict=True)]
-    return finished, energy
+    with one_blas_thread():  # the products are small: threads would cost more than they bring, and change bits
+        for part in spectra(framing, blocks):
+            energies.append(part.energy[:, None])
+            for column, rows_of in zip(columns, makers, strict=True):
+                column.append(rows_of(part))
+        energy, rows = energies.array()[:, 0], [column.array() for column in columns]
+        return [extractor.finish(every, energy) for extractor, every in zip(extractors, rows, strict=True)], energy
 
 
 class _Rows:
