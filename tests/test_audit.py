@@ -70,7 +70,7 @@ def test_exact_copies_in_another_container_and_number_of_channels(make: Make, tm
     twins = [replace(first, path=tmp_path / name, name=name) for name in ("same.flac", "both.wav")]
     finding = codes(audit([first, *twins, *many(make)]))["exact_copies"]
     assert finding.clips == (("one.wav", "same.flac", "both.wav"),)
-    assert finding.gravity == "note"  # one label, one group
+    assert finding.severity == "note"  # one label, one group
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_copies_on_two_sides(make: Make, kind: str, side: str, one: dict[str, st
     found = audit([*pair, *many(make)])
     finding = codes(found)[f"{kind}_across_{side}"]
     assert finding.clips == (("one.wav", "two.wav"),)
-    assert finding.gravity == "serious"
+    assert finding.severity == "serious"
     assert found.exit_status == 2
     assert {code for code in codes(found) if "cop" in code} == {f"{kind}_across_{side}"}
     assert f"[{kind}_across_{side}]" in found.as_text()
@@ -166,7 +166,7 @@ def test_the_machine_that_learned_the_microphone(make: Make) -> None:
     found = [finding for finding in audit(clips).findings if finding.code == "property_tells_class"]
     assert found[0].message.startswith("sample rate alone tells a, b from the rest: 100 % right")
     assert found[1].message.startswith("bandwidth alone")  # 4000 and 8000 Hz
-    assert {finding.gravity for finding in found} == {"warning"}
+    assert {finding.severity for finding in found} == {"warning"}
     # The same recordings under labels drawn at random: nothing there, and nothing said.
     for seed in range(5):
         labels = np.random.default_rng(seed).permutation([clip.label for clip in clips])

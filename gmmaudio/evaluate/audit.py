@@ -16,7 +16,7 @@ from gmmaudio.corpus.properties import Properties, properties_of
 from gmmaudio.errors import ClipError, NothingLeft
 from gmmaudio.evaluate.copies import Fingered, copy_findings
 from gmmaudio.evaluate.divisions import division_findings
-from gmmaudio.evaluate.finding import GRAVITIES, Finding
+from gmmaudio.evaluate.finding import SEVERITIES, Finding
 from gmmaudio.evaluate.recordings import recording_findings
 from gmmaudio.features.fingerprint import RATE, fingerprint
 from gmmaudio.features.matching import comparable
@@ -51,7 +51,7 @@ class Audit:
     @property
     def exit_status(self) -> int:
         """2 where something serious was found, 3 where clips could not be read, else 0."""
-        if any(finding.gravity == "serious" for finding in self.findings):
+        if any(finding.severity == "serious" for finding in self.findings):
             return 2
         return 3 if self.failures else 0
 
@@ -71,8 +71,8 @@ class Audit:
         what = (
             f"{self.clips} clips, {self.labels} labels, {self.groups} groups; {self.compared} compared by fingerprint"
         )
-        counts = {gravity: sum(finding.gravity == gravity for finding in self.findings) for gravity in GRAVITIES}
-        found = ", ".join(f"{gravity} {count}" for gravity, count in counts.items() if count)
+        counts = {severity: sum(finding.severity == severity for finding in self.findings) for severity in SEVERITIES}
+        found = ", ".join(f"{severity} {count}" for severity, count in counts.items() if count)
         return "\n".join([what, f"found: {found or 'nothing'}", *(finding.as_text() for finding in self.findings)])
 
 
@@ -126,7 +126,7 @@ def audit(
             *recording_findings([look.fingered.entry for look in mine], [look.properties for look in mine]),
             *_left_out(clips, failures),
         ]
-    found.sort(key=lambda finding: GRAVITIES.index(finding.gravity))
+    found.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     known = [entry for entry, _ in tagged]
     groups = len({(data, entry.group) for entry, data in tagged if entry.group is not None})
     compared = sum(comparable(clip.peaks) for clip in clips)

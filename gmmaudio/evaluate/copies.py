@@ -135,11 +135,11 @@ def _across(kind: str, rows: Sequence[Row]) -> list[Finding]:
         if side in {"split", "fold", "group"}:  # between two corpora their own divisions mean nothing
             chosen = [row for row in chosen if _parted_within(row[0], place)]
         if chosen:
-            gravity = "warning" if kind == "shared_passages" else "serious"
+            severity = "warning" if kind == "shared_passages" else "serious"
             where = "in both corpora" if side == "data" else f"with different {side}s"
             found.append(
                 _finding(
-                    f"{kind}_across_{side}", gravity, f"{_count(chosen)} {_KINDS[kind]}, {where}", _HINTS[side], chosen
+                    f"{kind}_across_{side}", severity, f"{_count(chosen)} {_KINDS[kind]}, {where}", _HINTS[side], chosen
                 )
             )
     kept = [row for row in rows if not any(len({place(c) for c in row[0]}) > 1 for place in _SIDES.values())]
@@ -158,6 +158,6 @@ def _count(rows: Sequence[Row]) -> str:
     return f"{clips} clips ({len(rows)} {'pair' if len(rows) == 1 else 'pairs or sets'})"
 
 
-def _finding(code: str, gravity: str, text: str, hint: str, rows: Sequence[Row]) -> Finding:
+def _finding(code: str, severity: str, text: str, hint: str, rows: Sequence[Row]) -> Finding:
     names = tuple(tuple(clip.name for clip in members) for members, _ in rows)
-    return Finding(code, gravity, text, hint, names, tuple(figures for _, figures in rows if figures))
+    return Finding(code, severity, text, hint, names, tuple(figures for _, figures in rows if figures))

@@ -7,7 +7,7 @@ from typing import Any
 
 from gmmaudio.files import printable
 
-GRAVITIES = ("serious", "warning", "note")
+SEVERITIES = ("serious", "warning", "note")
 """Serious: figures from such data would be false. Warning: they may be. Note: worth knowing."""
 
 _SHOWN = 3
@@ -21,7 +21,7 @@ class Finding:
     ----------
     code : str
         Stable, for programs.
-    gravity : str
+    severity : str
         ``"serious"``, ``"warning"`` or ``"note"``.
     message : str
         What was found, in words.
@@ -35,7 +35,7 @@ class Finding:
     """
 
     code: str
-    gravity: str
+    severity: str
     message: str
     hint: str = ""
     clips: tuple[tuple[str, ...], ...] = ()
@@ -45,7 +45,7 @@ class Finding:
         """Plain values for JSON."""
         return {
             "code": self.code,
-            "gravity": self.gravity,
+            "severity": self.severity,
             "message": self.message,
             "hint": self.hint,
             "clips": [list(row) for row in self.clips],
@@ -67,5 +67,5 @@ class Finding:
             rows.append(f"... and {len(self.clips) - _SHOWN} more")
         if self.hint:
             rows.append(f"what to do: {self.hint}")
-        lines = [f"{self.gravity:8} {self.message} [{self.code}]", *(f"           {row}" for row in rows)]
+        lines = [f"{self.severity:8} {self.message} [{self.code}]", *(f"           {row}" for row in rows)]
         return "\n".join(lines)

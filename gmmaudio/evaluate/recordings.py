@@ -82,8 +82,8 @@ def _all_together(entries: Sequence[Entry], columns: Columns, told: Telling) -> 
             "level, noise floor, duration, bandwidth and clipping may be the sound's own: rain has no pauses; where"
             " they are not, a model learns the microphone: record every class with the same equipment"
         )
-        gravity = "note" if told.disjoint else "warning"
-        return [Finding("properties_tell_classes", gravity, text, hint, details=(told.as_dict(),))]
+        severity = "note" if told.disjoint else "warning"
+        return [Finding("properties_tell_classes", severity, text, hint, details=(told.as_dict(),))]
     labels = [entry.label for entry in entries]
     mixed = telling(columns, labels, [None] * len(labels))
     if mixed is None or not mixed.above_chance or not told.disjoint or not _groups_have_one_label(entries):
@@ -133,10 +133,10 @@ def _one_by_one(columns: Columns, labels: Sequence[str], groups: Sequence[str | 
             little[name] = one
     if little:
         text = "; ".join(f"{WORDS[name]} alone: {_figures(one)}" for name, one in little.items())
-        gravity = "warning" if set(little) & set(_TECHNICAL) else "note"
+        severity = "warning" if set(little) & set(_TECHNICAL) else "note"
         details = tuple(one.as_dict() for one in little.values())
         found.append(
-            Finding("property_differs", gravity, f"between the classes differ: {text}", _ALIKE, details=details)
+            Finding("property_differs", severity, f"between the classes differ: {text}", _ALIKE, details=details)
         )
     return found
 
