@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from gmmaudio.errors import DataError
 from gmmaudio.measures import metrics
 from gmmaudio.measures.intervals import Interval, interval
+
+if TYPE_CHECKING:
+    from gmmaudio.classify.classifier import Decision
 
 _FULL_TABLE = 15  # more classes than this make a confusion matrix that no terminal can show
 _TOP_CONFUSIONS = 15
@@ -44,6 +47,8 @@ class Prediction:
         Its length, if known.
     start, end : float or None
         The part of the file in seconds, where it is not the whole.
+    decision : Decision or None
+        What the classifier said in full: scores, posteriors, margin; None where only the label is known.
     """
 
     path: str
@@ -53,6 +58,7 @@ class Prediction:
     seconds: float | None = None
     start: float | None = None
     end: float | None = None
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True)
@@ -167,7 +173,7 @@ class Evaluation:
             "per_class": self.per_class,
             "predictions": [_row(clip) for clip in self.predictions],
             "errors": list(self.errors),
-            "warnings": _warnings(self),
+            "warnings": caveats(self),
         }
 
     def as_text(self) -> str:
@@ -178,14 +184,19 @@ class Evaluation:
 
 def _row(clip: Prediction) -> dict[str, Any]:
     seconds = clip.seconds if clip.seconds is not None and isfinite(clip.seconds) else None
-    row = {
+    row: dict[str, Any] = {
         "path": clip.path,
         "truth": clip.truth,
         "label": clip.label,
         "group": clip.group,
         "seconds": seconds,
     }
-    return row if clip.start is None and clip.end is None else {**row, "start": clip.start, "end": clip.end}
+    if clip.start is not None or clip.end is not None:
+        row |= {"start": clip.start, "end": clip.end}
+    if clip.decision is not None:
+        said = clip.decision.as_dict()
+        row |= {key: said[key] for key in ("scores", "score_kind", "posteriors", "calibrated", "margin")}
+    return row
 
 
 def shown(label: str) -> str:
@@ -216,10 +227,10 @@ def _summary(found: Evaluation) -> list[str]:
     ]
     if found.errors:
         lines.append(f"failed             {_count(len(found.errors), 'clip')} could not be scored, not counted above")
-    return lines + [f"warning: {text}" for text in _warnings(found)]
+    return lines + [f"warning: {text}" for text in caveats(found)]
 
 
-def _warnings(found: Evaluation) -> list[str]:
+def caveats(found: Evaluation) -> list[str]:
     """What the figures must not be read without."""
     warnings = list(found.warnings)
     if found.not_in_model:

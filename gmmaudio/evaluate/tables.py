@@ -1,0 +1,129 @@
+"""Tables of the report's page: sortable ones, the confusion matrix, nested facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gmmaudio.evaluate.evaluation import Evaluation
+from gmmaudio.evaluate.markup import Content, Markup, tag
+
+Cell = tuple[str, float | None]
+"""What is shown, and the number it is sorted by; None: by its text, or as less than any number where that is "-"."""
+
+_STRONG = 0.55  # share from which a cell is dark enough for light figures
+_WIDE = 20  # words of more letters may break
+
+
+def percent(share: float | None) -> str:
+    """0.5 as "50.0 %"; None as "-"."""
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def number(value: float | None, digits: int) -> str:
+    """So many digits behind the point; None as "-"."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[Cell]], caption: str) -> Markup:
+    """A table that sorts by any column, in a frame of its own that scrolls where it is too wide.
+
+    Examples
+    --------
+    >>> "a &lt; b" in str(table(["name"], [[("a < b", None)]], "one row"))
+    True
+    """
+    buttons = (tag("th", tag("button", head, type="button"), scope="col") for head in heads)
+    body = (tag("tr", *(_cell(*cell) for cell in row)) for row in rows)
+    title = [tag("caption", caption)] if caption else []
+    inner = tag("table", *title, tag("thead", tag("tr", *buttons)), tag("tbody", *body), class_="sortable")
+    return tag("div", inner, class_="scroll", tabindex="0", role="region", aria_label=caption or heads[0])
+
+
+def _cell(text: str, key: float | None) -> Markup:
+    if key is None and text == "-":
+        key = -1.0
+    return tag("td", text, data_sort=key, class_="words" if key is None and len(text) > _WIDE else None)
+
+
+def matrix(found: Evaluation, caption: str) -> Markup:
+    """The confusion matrix: counts, with the share of the row as colour, and the recall at the end of each row."""
+    counts, heads = found.confusion, list(found.labels)
+    if found.refused.any():
+        counts, heads = np.column_stack([counts, found.refused]), [*heads, "(refused)"]
+    sums = np.maximum(counts.sum(axis=1), 1)
+    first = [tag("td"), *(_head(name) for name in heads), tag("th", tag("span", "recall", class_="turned"), scope="col")]
+    rows = [_row(found, row, counts[row].tolist(), int(sums[row])) for row in range(len(counts))]
+    inner = tag(
+        "table", tag("caption", caption), tag("thead", tag("tr", *first)), tag("tbody", *rows), class_="confusion"
+    )
+    return tag("div", inner, class_="scroll", tabindex="0", role="region", aria_label="confusion matrix")
+
+
+def _head(name: str) -> Markup:
+    return tag("th", tag("span", name, class_="turned"), scope="col")
+
+
+def _row(found: Evaluation, row: int, counts: Sequence[int], clips: int) -> Markup:
+    label = found.labels[row]
+    recall = found.per_class[label]["recall"]
+    cells = [_count(count, count / clips, column == row) for column, count in enumerate(counts)]
+    return tag("tr", tag("th", label, scope="row"), *cells, tag("td", percent(recall), class_="recall"))
+
+
+def _count(count: int, share: float, right: bool) -> Markup:
+    if not count:
+        return tag("td", "·", class_="none")
+    kind = ("right" if right else "wrong") + (" strong" if share > _STRONG else "")
+    return tag("td", count, class_=kind, style=f"--s:{share:.3f}", title=f"{100 * share:.0f} % of the row")
+
+
+def facts(known: Mapping[str, Any]) -> Markup:
+    """Nested plain values as lists of terms; mappings of like mappings as tables.
+
+    Examples
+    --------
+    >>> print(facts({"seed": 0}))
+    <dl><dt>seed</dt><dd>0</dd></dl>
+    """
+    pairs = [part for key, value in known.items() for part in (tag("dt", _words(key)), tag("dd", _fact(value)))]
+    return tag("dl", *pairs)
+
+
+def _fact(value: Any) -> Content:
+    if isinstance(value, Mapping):
+        return _alike(value) if _are_alike(value) else facts(value)
+    if isinstance(value, (list, tuple)):
+        if value and all(isinstance(item, Mapping) for item in value):
+            return tag("div", *(facts(item) for item in value))
+        return _several(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _are_alike(value: Mapping[str, Any]) -> bool:
+    rows = list(value.values())
+    return len(rows) > 1 and all(isinstance(row, Mapping) and row.keys() == rows[0].keys() for row in rows)
+
+
+def _alike(value: Mapping[str, Mapping[str, Any]]) -> Markup:
+    keys = list(next(iter(value.values())))
+    rows: list[list[Cell]] = [
+        [(name, None), *((str(_fact(row[key])), _sort_key(row[key])) for key in keys)] for name, row in value.items()
+    ]
+    return table(["", *map(_words, keys)], rows, "")
+
+
+def _sort_key(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _several(values: Sequence[Any]) -> str:
+    if len(values) > 3 and all(isinstance(value, (int, float)) for value in values):
+        return f"{values[0]:.6g} to {values[-1]:.6g} ({len(values)} values)"
+    return ", ".join(map(str, values))
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ")
