@@ -19,8 +19,9 @@ from gmmaudio.measures.intervals import Interval
 Floats = NDArray[np.float64]
 
 _WIDTH, _HEIGHT = 400, 260  # units; a chart fills its column
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 12, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 26, 44
 _BINS = 36
+_LETTER = 6  # width of one in the legend
 _MOST_POINTS = 400  # of a curve: more cannot be seen
 
 Series = tuple[str, ArrayLike, str]
@@ -69,7 +70,7 @@ def histogram(title: str, x_label: str, y_label: str, series: Sequence[Series], 
     '<svg '
     """
     samples = [np.asarray(values, np.float64) for _, values, _ in series]
-    edges = _edges(np.concatenate(samples))
+    edges = _edges(samples)
     heights = [np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0] for values in samples]
     bars = [h / max(1, h.sum()) * 100 if shares else h for h in heights]
     plane = _Plane((edges[0], edges[-1]), (0, max(1e-9, *(float(bar.max()) for bar in bars)) * 1.06))
@@ -116,12 +117,16 @@ def with_intervals(title: str, x_label: str, x: Sequence[float], y: Sequence[flo
     return _chart(title, plane, (x_label, "accuracy"), [curve, *bars, *dots], [])
 
 
-def _edges(values: Floats) -> Floats:
-    """Bins over all but the outermost half per cent on either side, whose values fall into the end bins."""
-    low, high = (float(end) for end in np.quantile(values, [0.005, 0.995]))
-    if high - low < 1e-9:
-        low, high = low - 0.5, high + 0.5
-    return np.linspace(low, high, _BINS + 1)
+def _edges(samples: Sequence[Floats]) -> Floats:
+    """Equal bins over what is within three quartile ranges of each sample's quartiles; zero is an edge, not within."""
+    low, high = np.inf, -np.inf
+    for values in samples:
+        if len(values):
+            lower, upper = np.quantile(values, [0.25, 0.75])
+            reach = 3 * (upper - lower)
+            low, high = min(low, max(values.min(), lower - reach)), max(high, min(values.max(), upper + reach))
+    width = float(high - low) / _BINS if high - low > 1e-9 else 1 / _BINS
+    return width * np.arange(np.floor(low / width), np.ceil(high / width) + 1 + (high <= low))
 
 
 def _steps(plane: _Plane, edges: Floats, heights: NDArray[np.floating], kind: str) -> Markup:
@@ -158,11 +163,11 @@ def _axes(plane: _Plane, x_label: str, y_label: str) -> list[Markup]:
 
 
 def _legend(names: Sequence[tuple[str, str]]) -> list[Markup]:
-    found = []
-    for row, (name, kind) in enumerate(names):
-        y = _TOP + 6 + 16 * row
-        found.append(tag("rect", x=_LEFT + 8, y=y - 7, width=10, height=10, class_=f"area {kind}"))
-        found.append(tag("text", name, x=_LEFT + 24, y=y + 2))
+    found, x = [], _LEFT
+    for name, kind in names:
+        found.append(tag("rect", x=x, y=4, width=10, height=10, class_=f"area {kind}"))
+        found.append(tag("text", name, x=x + 15, y=13))
+        x += 34 + _LETTER * len(name)
     return found
 
 

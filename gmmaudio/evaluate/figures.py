@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from gmmaudio.measures.intervals import Interval, interval
 from gmmaudio.measures.metrics import balanced_accuracy
 from gmmaudio.measures.resampling import Statistic, figure_interval
 
-_MOST_DRAWS, _LEAST_DRAWS, _WORK = 1000, 100, 10**8
+_MOST_DRAWS, _LEAST_DRAWS, _WORK = 1000, 100, 3_000_000
 """Resamples, fewer where there are many trials, so that a large evaluation does not wait for its report."""
 
 
@@ -29,17 +29,20 @@ class Figure:
     ----------
     name : str
     value : float
-        A share of one.
+        In [0, 1].
     sure : Interval or None
         None where it cannot be had.
     meaning : str
         In a few words.
+    share : bool, default True
+        Whether it is a share, to be shown in per cent.
     """
 
     name: str
     value: float
     sure: Interval | None
     meaning: str
+    share: bool = True
 
 
 def headline_figures(found: Evaluation, trials: Trials | None) -> list[Figure]:
@@ -79,11 +82,11 @@ def _of_scores(trials: Trials) -> list[Figure]:
         eer, auc = (lambda chosen: equal_error_rate(*sides(chosen))), (lambda chosen: area_under_curve(*sides(chosen)))
         figures += [
             _figure("equal error rate", eer, groups, n, "each label against the rest, all pooled", trials.leads.size),
-            _figure("area under the ROC", auc, groups, n, "a label's own clips lead the others' so often"),
+            replace(_figure("ROC area", auc, groups, n, "1 at best, 0.5 by chance", trials.leads.size), share=False),
         ]
     return [
         *figures,
-        _figure("calibration error", lambda at: reliability(right[at], sure[at]).error, groups, n, "confidence off by"),
+        _figure("calibration error", lambda at: reliability(right[at], sure[at]).error, groups, n, "how far confidence is off"),
     ]
 
 

@@ -15,5 +15,3 @@ for (const head of document.querySelectorAll("table.sortable thead th")) {
     body.append(...rows);
   });
 }
-// What is folded away is printed, too.
-addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((part) => { part.open = true; }));

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,16 +30,19 @@ def headlines(found: Evaluation, trials: Trials | None) -> Markup:
 
 
 def _headline(figure: Figure) -> Markup:
-    sure = figure.sure
+    sure, shown = figure.sure, percent if figure.share else partial(number, digits=3)
+    parts = [tag("h3", figure.name), tag("b", shown(figure.value)), tag("small", figure.meaning)]
     if sure is None:
-        reach = [tag("small", "no interval: too few clips or groups")]
+        parts.append(tag("small", "no interval: too few clips or groups"))
     else:
-        words = f"95 % interval {percent(sure.low)} to {percent(sure.high)}, {sure.method}"
         spread = f"left:{100 * sure.low:.2f}%;width:{100 * (sure.high - sure.low):.2f}%"
         bar = [tag("i", style=spread), tag("u", style=f"left:{100 * figure.value:.2f}%")]
-        reach = [tag("div", *bar, class_="range", aria_hidden="true"), tag("small", words), tag("small", _extent(sure))]
-    heading = tag("h3", figure.name)
-    return tag("div", heading, tag("b", percent(figure.value)), *reach, tag("small", figure.meaning), class_="figure")
+        parts += [
+            tag("div", *bar, class_="range", aria_hidden="true"),
+            tag("small", f"95 % interval {shown(sure.low)} to {shown(sure.high)}, {sure.method}"),
+            tag("small", _extent(sure)),
+        ]
+    return tag("div", *parts, class_="figure")
 
 
 def _extent(sure: Interval) -> str:
@@ -127,7 +131,7 @@ def scores(trials: Trials | None) -> Markup | None:
     """How far apart right and wrong, own and other, lie."""
     if trials is None:
         return None
-    unit = _unit(trials)
+    unit = _unit(next(clip.decision.score_kind for clip in trials.clips if clip.decision is not None))
     right = trials.right
     by_outcome: list[charts.Series] = [
         ("right", trials.margins[right], "right"),
@@ -137,7 +141,7 @@ def scores(trials: Trials | None) -> Markup | None:
     drawn = [
         _figure(
             charts.histogram("Margins of clips decided rightly and wrongly", f"margin, {unit}", "clips", by_outcome),
-            "Margin: the best score less the second best. Errors should crowd at zero.",
+            "Margin: the best score less the second best. Errors should crowd at zero. The end bins hold what lies beyond.",
         )
     ]
     if trials.truth.any():
@@ -151,9 +155,8 @@ def scores(trials: Trials | None) -> Markup | None:
     return tag("section", tag("h2", "Scores"), tag("div", *drawn, class_="charts"))
 
 
-def _unit(trials: Trials) -> str:
-    kinds = {clip.decision.score_kind for clip in trials.clips if clip.decision is not None}
-    return "log-odds" if kinds == {"logit"} else "nats per frame"
+def _unit(score_kind: str) -> str:
+    return "log-odds" if score_kind == "logit" else "nats per frame"
 
 
 def curves(trials: Trials | None) -> Markup | None:
@@ -198,7 +201,7 @@ def durations(found: Mapping[float, Evaluation]) -> Markup | None:
     drawing = charts.with_intervals(title, "seconds", lengths, [one.accuracy for one in cut], sure)
     caption = f"95 % intervals, {sure[-1].method}."
     heads = ["seconds", "clips", "accuracy", "95 % interval"]
-    parts = [_figure(drawing, "Whiskers are 95 % intervals."), table(heads, rows, caption)]
+    parts = [_figure(drawing, "Whiskers are 95 % intervals."), tag("div", table(heads, rows, caption))]
     return tag("section", tag("h2", "How much sound it takes"), tag("div", *parts, class_="charts"))
 
 
@@ -222,7 +225,8 @@ def mistakes(found: Sequence[Mistake], of: Evaluation) -> Markup | None:
 
 def _mistake(one: Mistake) -> Markup:
     clip = one.clip
-    lead = "" if one.lead is None else f", by {one.lead:.2f}"
+    unit = "" if clip.decision is None else _unit(clip.decision.score_kind)
+    lead = "" if one.lead is None else f", by {one.lead:.2f} {unit}"
     parts = [tag("p", tag("b", clip.label or "(refused)"), " instead of ", tag("strong", clip.truth), lead, class_="said")]
     if one.excerpt is None:
         parts.append(tag("p", f"No sound: {one.silence}.", class_="pale"))

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from gmmaudio.evaluate.evaluation import Evaluation
-from gmmaudio.evaluate.markup import Content, Markup, tag
+from gmmaudio.evaluate.markup import Content, Markup, join, tag
 
 Cell = tuple[str, float | None]
 """What is shown, and the number it is sorted by; None: by its text, or as less than any number where that is "-"."""
 
 _STRONG = 0.55  # share from which a cell is dark enough for light figures
-_WIDE = 20  # words of more letters may break
+_LONG = 20  # text of more letters may break
 
 
 def percent(share: float | None) -> str:
@@ -28,24 +28,33 @@ def number(value: float | None, digits: int) -> str:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[Cell]], caption: str) -> Markup:
-    """A table that sorts by any column, in a frame of its own that scrolls where it is too wide.
+    """A table that sorts by any column, in a frame of its own that scrolls where it is too wide; the caption above.
 
     Examples
     --------
     >>> "a &lt; b" in str(table(["name"], [[("a < b", None)]], "one row"))
     True
     """
-    buttons = (tag("th", tag("button", head, type="button"), scope="col") for head in heads)
+    words = [key is None for _, key in rows[0]] if rows else []
+    buttons = (_button(head, text) for head, text in zip(heads, words or [True] * len(heads), strict=True))
     body = (tag("tr", *(_cell(*cell) for cell in row)) for row in rows)
-    title = [tag("caption", caption)] if caption else []
-    inner = tag("table", *title, tag("thead", tag("tr", *buttons)), tag("tbody", *body), class_="sortable")
-    return tag("div", inner, class_="scroll", tabindex="0", role="region", aria_label=caption or heads[0])
+    return _framed(tag("table", tag("thead", tag("tr", *buttons)), tag("tbody", *body), class_="sortable"), caption)
+
+
+def _framed(inner: Markup, caption: str) -> Markup:
+    frame = tag("div", inner, class_="scroll", tabindex="0", role="region", aria_label=caption or "table")
+    return join(tag("p", caption, class_="pale"), frame) if caption else frame
+
+
+def _button(head: str, words: bool) -> Markup:
+    return tag("th", tag("button", head, type="button"), scope="col", class_="words" if words else None)
 
 
 def _cell(text: str, key: float | None) -> Markup:
     if key is None and text == "-":
-        key = -1.0
-    return tag("td", text, data_sort=key, class_="words" if key is None and len(text) > _WIDE else None)
+        return tag("td", text, data_sort=-1)
+    kind = None if key is not None else "words long" if len(text) > _LONG else "words"
+    return tag("td", text, data_sort=key, class_=kind)
 
 
 def matrix(found: Evaluation, caption: str) -> Markup:
@@ -56,10 +65,7 @@ def matrix(found: Evaluation, caption: str) -> Markup:
     sums = np.maximum(counts.sum(axis=1), 1)
     first = [tag("td"), *(_head(name) for name in heads), tag("th", tag("span", "recall", class_="turned"), scope="col")]
     rows = [_row(found, row, counts[row].tolist(), int(sums[row])) for row in range(len(counts))]
-    inner = tag(
-        "table", tag("caption", caption), tag("thead", tag("tr", *first)), tag("tbody", *rows), class_="confusion"
-    )
-    return tag("div", inner, class_="scroll", tabindex="0", role="region", aria_label="confusion matrix")
+    return _framed(tag("table", tag("thead", tag("tr", *first)), tag("tbody", *rows), class_="confusion"), caption)
 
 
 def _head(name: str) -> Markup:

@@ -26,7 +26,7 @@ MOST = 10
 SECONDS = 5.0  # of an excerpt
 _WINDOW = 1024  # samples
 _ROWS, _COLUMNS = 72, 280
-_RANGE = 8.0  # nats of power between black and white: 35 dB
+_RANGE = 12.0  # nats of power between black and white: 52 dB
 _INKS = np.array([[16, 14, 38], [64, 32, 110], [168, 52, 108], [240, 120, 70], [252, 226, 164]], np.float64)
 
 
