@@ -18,12 +18,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 
 from gmmaudio import GaussianMixture
 from gmmaudio.classify.examples import Example, read_examples
@@ -108,6 +110,14 @@ def read_fold(data: Path, fold: int, clips: dict[str, Entry]) -> Fold:
     return found
 
 
+def mixture_of(frames: NDArray[np.float32], jobs: int) -> GaussianMixture:
+    """One scene's mixture; where the baseline stops before it has converged, so does this."""
+    settings = {"covariance_type": "diag", "tol": GAIN, "max_iter": ITERATIONS, "reg_covar": 0.0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return GaussianMixture(COMPONENTS, **settings, random_state=0, n_jobs=jobs).fit(frames)
+
+
 def decide(training: Sequence[Example], test: Sequence[Example], jobs: int) -> list[Prediction]:
     """Fit a mixture to each scene, and give each test clip the scene of greatest summed log-likelihood."""
     frames = np.concatenate([clip.frames for clip in training])
@@ -120,10 +130,7 @@ def decide(training: Sequence[Example], test: Sequence[Example], jobs: int) -> l
     mixtures = []
     for scene in scenes:
         own = standardised([clip for clip in training if clip.entry.label == scene])
-        mixture = GaussianMixture(
-            COMPONENTS, tol=GAIN, max_iter=ITERATIONS, reg_covar=0.0, random_state=0, n_jobs=jobs
-        )
-        mixtures.append(mixture.fit(own))
+        mixtures.append(mixture_of(own, jobs))
     found = []
     for clip in test:
         values = standardised([clip])
