@@ -32,6 +32,7 @@ def missing() -> str:
     absent = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
     return f"{' and '.join(absent)} not installed (Debian: chromium, chromium-driver)" if absent else ""
 
+
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -61,7 +62,9 @@ class Browser:
 
     def size(self, width: int, height: int, dark: bool = False) -> None:
         """The viewport in CSS pixels, and the theme that the reader prefers."""
-        self.devtools("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.devtools(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+        )
         theme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.devtools("Emulation.setEmulatedMedia", features=[theme])
 

@@ -29,7 +29,9 @@ def model(labels: int, d: int = 3, kind: str = "full", components: int = 4, curv
         mixtures.append(Mixture(weights, draw.standard_normal((components, d)) * 4, covariance))
     names = tuple(f"label ${i}" for i in range(labels))  # a dollar sign is no formula
     curve = {name: {"log_likelihood": [-9.0, -8.0, -7.5 + i / 99]} for i, name in enumerate(names)}
-    return Classifier(names, MixtureScorer(tuple(mixtures)), PRESETS["speech"], training={"classes": curve} if curves else {})
+    return Classifier(
+        names, MixtureScorer(tuple(mixtures)), PRESETS["speech"], training={"classes": curve} if curves else {}
+    )
 
 
 @pytest.mark.parametrize("kind", ["diag", "spherical", "tied", "full"])

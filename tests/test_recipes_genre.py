@@ -22,7 +22,10 @@ def test_both_kinds_of_folds_with_intervals_and_tags(corpus: Path, capsys: pytes
     assert recipe.main([str(corpus.parent), "--seeds", "1", "--jobs", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "64 clips, 4 classes, 16 artists; chance 0.25"
-    figures = [re.search(r"mean of 1 seeds (\S+).*interval of seed 0: (\S+) to (\S+) \((.*), 16 artists\)", line) for line in lines]
+    figures = [
+        re.search(r"mean of 1 seeds (\S+).*interval of seed 0: (\S+) to (\S+) \((.*), 16 artists\)", line)
+        for line in lines
+    ]
     found = [tuple(map(float, figure.groups()[:3])) for figure in figures if figure]
     assert len(found) == 4
     assert all(low <= accuracy <= high for accuracy, low, high in found)

@@ -71,7 +71,10 @@ def test_without_the_data_it_says_where_to_get_it(
 def tracks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """tracks.csv and features.csv of 260 invented tracks of three genres: 60 are of a larger set and must not count."""
     folder, draw = tmp_path_factory.mktemp("fma"), np.random.default_rng(5)
-    genres, features = ("Folk", "Hip-Hop", "Rock"), [("mfcc", "mean", "01"), ("mfcc", "std", "02"), ("zcr", "mean", "01")]
+    genres, features = (
+        ("Folk", "Hip-Hop", "Rock"),
+        [("mfcc", "mean", "01"), ("mfcc", "std", "02"), ("zcr", "mean", "01")],
+    )
     features.append(("mfcc", "max", "20"))
     head = [("album", "title"), ("artist", "id"), ("set", "split"), ("set", "subset"), ("track", "genre_top")]
     numbers = [int(n) for n in draw.permutation(90_000)[:260]]
@@ -109,7 +112,9 @@ def test_fma_with_one_component_is_scikit_learns_naive_bayes(tracks: Path) -> No
     ours = fma.fitted(training, 1)[1]
     theirs = GaussianNB().fit(training.rows, training.genres)
     assert ours.predict(test.rows).tolist() == theirs.predict(test.rows).tolist()
-    np.testing.assert_allclose(ours.predict_joint_log_proba(test.rows), theirs.predict_joint_log_proba(test.rows), rtol=1e-9)
+    np.testing.assert_allclose(
+        ours.predict_joint_log_proba(test.rows), theirs.predict_joint_log_proba(test.rows), rtol=1e-9
+    )
 
 
 def test_fma_prints_its_own_figures(tracks: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,7 +135,7 @@ SCENES = ("beach", "bus", "cafe/restaurant")
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three invented scenes at four places each, two stereo clips of 0.6 s per place; a fold holds out one place each."""
+    """Three invented scenes at four places each, two stereo clips of 0.6 s per place; a fold holds out a place each."""
     data, draw = tmp_path_factory.mktemp("tut"), np.random.default_rng(3)
     (data / "audio").mkdir()
     (data / "evaluation_setup").mkdir()
@@ -172,7 +177,9 @@ def test_tut_front_end_is_the_baselines(scenes: Path) -> None:
     assert found.shape == (31, 60)  # 0.6 s every 20 ms, centred
     sound = soundfile.read(clip.path)[0].mean(axis=1)
     # The baseline's chain: magnitudes, Slaney filters, 10 log10 within 80 dB, DCT; librosa is the oracle.
-    spectrum = np.abs(librosa.stft(sound, n_fft=2048, win_length=1764, hop_length=882, window="hamming", pad_mode="constant"))
+    spectrum = np.abs(
+        librosa.stft(sound, n_fft=2048, win_length=1764, hop_length=882, window="hamming", pad_mode="constant")
+    )
     mels = librosa.filters.mel(sr=44_100, n_fft=2048, n_mels=40, fmin=0, fmax=22_050, htk=False) @ spectrum
     level = 10 * np.log10(np.maximum(mels, 1e-10))
     expected = librosa.feature.mfcc(S=np.maximum(level, level.max() - 80), n_mfcc=20).T

@@ -22,6 +22,7 @@ from gmmaudio.corpus.excerpt import MP3_RATE, loudest, mp3
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.evaluate import charts
 from gmmaudio.evaluate.evaluation import Evaluation, Prediction
+from gmmaudio.evaluate.finding import Finding
 from gmmaudio.evaluate.heldout import CrossValidation
 from gmmaudio.evaluate.markup import Markup, join, tag
 from gmmaudio.evaluate.page import Context, html_page
@@ -121,13 +122,20 @@ def test_headline_figures_say_their_interval_and_its_kind() -> None:
 def test_sections_appear_with_what_they_show() -> None:
     found = synthetic(["a", "b"], 40)
     bare = html_page(Evaluation([Prediction("x", "a", "b")], ["a", "b"]), Context())
-    for name in ("What the audit found", "How much sound it takes", "The model", "The command", "Fold by fold", "Scores"):
+    for name in (
+        "What the audit found",
+        "How much sound it takes",
+        "The model",
+        "The command",
+        "Fold by fold",
+        "Scores",
+    ):
         assert name not in bare
     context = Context(
         title="My title",
         command="gmmaudio evaluate m d",
         model={"seed": 7, "classes": {"a": {"clips": 3, "gain": [1.0, 2.0]}, "b": {"clips": 4, "gain": [1.0, 3.0]}}},
-        findings=[{"code": "copies", "gravity": "serious", "message": "2 copies", "hint": "drop", "clips": [["p", "q"]]}],
+        findings=[Finding("copies", "serious", "2 copies", "drop", (("p", "q"),))],
         durations={1.0: found, 3.0: found},
     )
     page = html_page(CrossValidation(found, {"1": 0.5, "2": 1.0}), context)
@@ -154,10 +162,7 @@ def test_the_same_evaluation_makes_the_same_page() -> None:
 @pytest.mark.parametrize("labels", [1, 2, 50])
 def test_few_and_many_labels(labels: int) -> None:
     names = [f"class {i:02}" for i in range(labels)]
-    if labels == 1:
-        found = Evaluation([Prediction("a.wav", names[0], names[0])], names)
-    else:
-        found = synthetic(names, 200)
+    found = Evaluation([Prediction("a.wav", names[0], names[0])], names) if labels == 1 else synthetic(names, 200)
     assert Reader(html_page(found, Context())).count("script") == 1
 
 
@@ -171,7 +176,7 @@ def hostile() -> tuple[Evaluation, Context]:
     entries = [Entry(Path("/nowhere/" + HOSTILE), HOSTILE, name=HOSTILE + "0")]
     context = Context(
         title=HOSTILE, command=HOSTILE, model={HOSTILE: {HOSTILE: [HOSTILE]}}, entries=entries,
-        findings=[{"code": HOSTILE, "gravity": HOSTILE, "message": HOSTILE, "hint": HOSTILE, "clips": [HOSTILE]}],
+        findings=[Finding(HOSTILE, HOSTILE, HOSTILE, HOSTILE, ((HOSTILE,),))],
         durations={1.0: Evaluation(clips, labels)},
     )  # fmt: skip
     return Evaluation(clips, labels, [error], [HOSTILE]), context
@@ -208,7 +213,9 @@ def test_nothing_comes_from_outside() -> None:
     assert "http:" not in page
     assert "https:" not in page
     assert "url(" not in page
-    sources = [value for _, attributes in Reader(page).elements for key, value in attributes.items() if key in ("src", "href")]
+    sources = [
+        value for _, attributes in Reader(page).elements for key, value in attributes.items() if key in ("src", "href")
+    ]
     assert all(source is not None and source.startswith("data:") for source in sources)
     policies = [a["content"] for name, a in Reader(page).elements if name == "meta" and "http-equiv" in a]
     assert [str(policy).split(";")[0] for policy in policies] == ["default-src 'none'"]
@@ -234,7 +241,9 @@ def test_trials_know_targets_from_others() -> None:
     assert found.right.tolist() == [True, False]
 
 
-@pytest.mark.parametrize("scores", [[{"a": 1.0}], [{"a": 1.0, "b": 2.0}, {"a": 1.0, "c": 2.0}], [{"a": 1.0, "b": -np.inf}]])
+@pytest.mark.parametrize(
+    "scores", [[{"a": 1.0}], [{"a": 1.0, "b": 2.0}, {"a": 1.0, "c": 2.0}], [{"a": 1.0, "b": -np.inf}]]
+)
 def test_no_trials_where_scores_cannot_be_set_side_by_side(scores: list[dict[str, float]]) -> None:
     said = [Decision("a", s, dict.fromkeys(s, 0.5), "loglik", None, 1.0, 1.0) for s in scores]
     clips = [Prediction(str(i), "a", "a", decision=one) for i, one in enumerate(said)]
@@ -325,9 +334,7 @@ def noisy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Evaluation, Context
     for i, samples in enumerate(noise):
         soundfile.write(folder / f"{i}.wav", samples, 44_100)
     found = synthetic([f"label{i}" for i in range(10)], 400)
-    entries = [
-        Entry(folder / f"{i % 12}.wav", clip.truth, name=clip.path) for i, clip in enumerate(found.predictions)
-    ]
+    entries = [Entry(folder / f"{i % 12}.wav", clip.truth, name=clip.path) for i, clip in enumerate(found.predictions)]
     return found, Context("Four hundred clips", "gmmaudio evaluate model data", {"seed": 0}, entries)
 
 
@@ -381,7 +388,9 @@ def test_page_opens_without_complaint_and_fits(window: Browser, page_file: Path,
 def test_tables_sort_by_click(window: Browser, page_file: Path) -> None:
     window.size(1200, 844)
     window.open(page_file)
-    shown = "return [...document.querySelectorAll('table.sortable')[0].tBodies[0].rows].map(r => r.cells[5].textContent)"
+    shown = (
+        "return [...document.querySelectorAll('table.sortable')[0].tBodies[0].rows].map(r => r.cells[5].textContent)"
+    )
     before = [float(text.split()[0]) for text in window.ask(shown)]
     assert before != sorted(before)
     click = "document.querySelectorAll('table.sortable')[0].querySelectorAll('th button')[5].click(); "

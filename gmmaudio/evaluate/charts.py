@@ -107,7 +107,9 @@ def reliability_diagram(title: str, found: Reliability) -> Markup:
     return _chart(title, plane, ("confidence", "share right"), [_line(plane, (0, 1), (0, 1), "mark"), *dots], [])
 
 
-def with_intervals(title: str, x_label: str, x: Sequence[float], y: Sequence[float], sure: Sequence[Interval]) -> Markup:
+def with_intervals(
+    title: str, x_label: str, x: Sequence[float], y: Sequence[float], sure: Sequence[Interval]
+) -> Markup:
     """Accuracies along an axis, each with its interval."""
     reach = (max(x) - min(x)) * 0.06 or 1.0
     plane = _Plane((min(x) - reach, max(x) + reach), (0, 1))

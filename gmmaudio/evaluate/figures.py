@@ -86,7 +86,13 @@ def _of_scores(trials: Trials) -> list[Figure]:
         ]
     return [
         *figures,
-        _figure("calibration error", lambda at: reliability(right[at], sure[at]).error, groups, n, "how far confidence is off"),
+        _figure(
+            "calibration error",
+            lambda at: reliability(right[at], sure[at]).error,
+            groups,
+            n,
+            "how far confidence is off",
+        ),
     ]
 
 

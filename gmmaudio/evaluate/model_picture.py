@@ -1,4 +1,4 @@
-"""A picture of a model: each label's mixture in two dimensions, how its fit went, and how evenly its components are used.
+"""A picture of a model: each label's mixture in two dimensions, how its fit went, how evenly its components are used.
 
 Every label has a small field of its own, with the same axes and the others in grey behind it: with fifty labels
 in one field nothing could be seen.
@@ -66,9 +66,9 @@ def model_picture(classifier: Classifier, path: str | PathLike[str], dimensions:
 def model_figure(classifier: Classifier, dimensions: tuple[int, int] = (0, 1)) -> Figure:
     """The same as a matplotlib figure.
 
-    Above, each label's mixture: ellipses that hold one and two standard deviations of each component, as dark as
-    it is heavy, over the other labels' in grey. Below, the log-likelihood per iteration less its last value, and for each
-    label the shares of its components, heaviest first, with the number of equal components that would be as uneven.
+    Above, each label's mixture: ellipses at one and two standard deviations of each component, as dark as it is
+    heavy, over the other labels' in grey. Below, how much log-likelihood was still to gain at each iteration, and for
+    each label the weights of its components, heaviest first, with the number of equal ones that would be as uneven.
     """
     mixtures = _mixtures(classifier)
     labels = [shown(label) for label in classifier.labels]
@@ -79,7 +79,7 @@ def model_figure(classifier: Classifier, dimensions: tuple[int, int] = (0, 1)) -
     layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)
     figure = Figure(figsize=(max(8.5, 1.7 * columns), 1.5 * rows + high + 0.6), layout=layout)
     FigureCanvasAgg(figure)
-    above, below = figure.subfigures(2, 1, height_ratios=[1.5 * rows + 0.6, high])
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[1.5 * rows + 0.6, high]).ravel()
     fields = above.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel().tolist()
     for spare in fields[len(labels) :]:
         spare.set_axis_off()
@@ -130,7 +130,7 @@ def _draw_mixtures(
         centres, sizes, weights = shapes[own]
         for sigma in _SIGMAS:
             _add_ellipses(field, centres, sizes, sigma, "none", _DEEP, 0.35 + 0.65 * weights / weights.max())
-        field.scatter(*centres.T, s=4 + 40 * weights, color=_DEEP, linewidths=0, zorder=3)
+        field.scatter(centres[:, 0], centres[:, 1], s=4 + 40 * weights, color=_DEEP, linewidths=0, zorder=3)
     _set_limits(fields[0], shapes)
 
 

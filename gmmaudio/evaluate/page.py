@@ -1,7 +1,7 @@
 """The report as one HTML page that needs nothing else: no network, no library, no other file.
 
-It is put together here, from top to bottom; `gmmaudio.evaluate.sections` has its parts. The page tells the browser to load
-nothing from anywhere and to run no script but its own.
+It is put together here, from top to bottom; `gmmaudio.evaluate.sections` has its parts. The page tells the browser
+to load nothing from anywhere and to run no script but its own.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import gmmaudio
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.evaluate import sections
 from gmmaudio.evaluate.evaluation import Evaluation, extent
+from gmmaudio.evaluate.finding import Finding
 from gmmaudio.evaluate.markup import Markup, join, tag
 from gmmaudio.evaluate.trials import trials_of
 from gmmaudio.evaluate.worst import worst
@@ -38,9 +39,8 @@ class Context:
         Facts about the model or the training: plain values, mappings of them.
     entries : sequence of Entry
         Where the clips are, for the sound of the worst errors.
-    findings : sequence of mapping
-        The audit's: ``message``, and optionally ``code``, ``gravity`` ("serious", "warning", "note"), ``hint``, ``clips``
-        (names, or lists of names).
+    findings : sequence of Finding
+        The audit's.
     durations : mapping of float to Evaluation
         What was found when the clips were cut to so many seconds.
     """
@@ -49,7 +49,7 @@ class Context:
     command: str = ""
     model: Mapping[str, Any] = field(default_factory=dict)
     entries: Sequence[Entry] = ()
-    findings: Sequence[Mapping[str, Any]] = ()
+    findings: Sequence[Finding] = ()
     durations: Mapping[float, Evaluation] = field(default_factory=dict)
 
 
@@ -69,9 +69,9 @@ def html_page(found: Evaluation | CrossValidation, context: Context) -> str:
     Examples
     --------
     >>> from gmmaudio.evaluate.evaluation import Prediction
-    >>> page = html_page(Evaluation([Prediction("a.wav", "<b>", "cat")], ["<b>", "cat"]), Context())
-    >>> page.startswith("<!doctype html>"), "<b>" in page.partition("<main>")[2].partition("<table")[2]
-    (True, False)
+    >>> page = html_page(Evaluation([Prediction("a.wav", "<i>", "cat")], ["<i>", "cat"]), Context(title="Pets"))
+    >>> "<h1>Pets</h1>" in page, "&lt;i&gt;" in page
+    (True, True)
     """
     pooled = found if isinstance(found, Evaluation) else found.pooled
     folds = {} if isinstance(found, Evaluation) else found.folds

@@ -11,6 +11,7 @@ import numpy as np
 from gmmaudio.evaluate import charts
 from gmmaudio.evaluate.evaluation import Evaluation, caveats, extent
 from gmmaudio.evaluate.figures import Figure, headline_figures, recall_intervals
+from gmmaudio.evaluate.finding import Finding
 from gmmaudio.evaluate.markup import Markup, tag
 from gmmaudio.evaluate.tables import Cell, facts, matrix, number, percent, table
 from gmmaudio.evaluate.trials import Trials
@@ -57,24 +58,22 @@ def warnings(found: Evaluation) -> Markup | None:
     return tag("div", *(tag("p", " ".join(text.split())) for text in texts), class_="notice", role="note")
 
 
-def findings(found: Sequence[Mapping[str, Any]]) -> Markup | None:
+def findings(found: Sequence[Finding]) -> Markup | None:
     """What an audit of the data found."""
     if not found:
         return None
     return tag("section", tag("h2", "What the audit found"), *(_finding(one) for one in found))
 
 
-def _finding(one: Mapping[str, Any]) -> Markup:
-    gravity = str(one.get("gravity", "note"))
-    rows = [row if isinstance(row, str) else " = ".join(row) for row in one.get("clips", ())]
+def _finding(one: Finding) -> Markup:
+    rows = [" = ".join(row) for row in one.clips]
     more = [f"and {len(rows) - _SHOWN_CLIPS} more"] if len(rows) > _SHOWN_CLIPS else []
-    clips = [tag("li", row) for row in rows[:_SHOWN_CLIPS] + more]
-    parts = [
-        tag("p", tag("b", f"{gravity.capitalize()}: "), str(one.get("message", one.get("words", "")))),
-        *([tag("ul", *clips)] if clips else []),
-        *([tag("p", f"What to do: {one['hint']}")] if one.get("hint") else []),
-    ]
-    return tag("div", *parts, class_="notice note" if gravity == "note" else "notice", data_code=str(one.get("code", "")))
+    parts = [tag("p", tag("b", f"{one.gravity.capitalize()}: "), one.message)]
+    if rows:
+        parts.append(tag("ul", *(tag("li", row) for row in rows[:_SHOWN_CLIPS] + more)))
+    if one.hint:
+        parts.append(tag("p", f"What to do: {one.hint}"))
+    return tag("div", *parts, class_="notice note" if one.gravity == "note" else "notice", data_code=one.code)
 
 
 def confusion(found: Evaluation) -> Markup:
@@ -97,9 +96,7 @@ def classes(found: Evaluation, trials: Trials | None) -> Markup:
     return tag("section", tag("h2", "Class by class"), table(heads, rows, caption))
 
 
-def _class_row(
-    found: Evaluation, label: str, row: Mapping[str, float | None], sure: Interval | None
-) -> list[Cell]:
+def _class_row(found: Evaluation, label: str, row: Mapping[str, float | None], sure: Interval | None) -> list[Cell]:
     clips = [clip for clip in found.predictions if clip.truth == label]
     groups = len({clip.group for clip in clips if clip.group is not None})
     minutes = sum(clip.seconds for clip in clips if clip.seconds is not None and np.isfinite(clip.seconds)) / 60
@@ -137,11 +134,14 @@ def scores(trials: Trials | None) -> Markup | None:
         ("right", trials.margins[right], "right"),
         ("wrong", trials.margins[~right], "wrong"),
     ]
-    by_label: list[charts.Series] = [("clips of the label", trials.targets, "right"), ("others", trials.others, "wrong")]
+    by_label: list[charts.Series] = [
+        ("clips of the label", trials.targets, "right"),
+        ("others", trials.others, "wrong"),
+    ]
     drawn = [
         _figure(
             charts.histogram("Margins of clips decided rightly and wrongly", f"margin, {unit}", "clips", by_outcome),
-            "Margin: the best score less the second best. Errors should crowd at zero. The end bins hold what lies beyond.",
+            "Margin: the best score less the second best. Errors should crowd at zero. End bins hold what lies beyond.",
         )
     ]
     if trials.truth.any():
@@ -171,8 +171,12 @@ def curves(trials: Trials | None) -> Markup | None:
         drawn.append(_figure(charts.roc("ROC curve", *rates.roc), words))
     found = reliability(trials.right, trials.confidences)
     known = all(clip.decision.calibrated for clip in trials.clips if clip.decision is not None)
-    doubt = "" if known else " The posteriors are not calibrated: far too sure, for frames of a clip are not independent."
-    words = f"On the dashed line, answers are right as often as they say; they are off by {percent(found.error)}.{doubt}"
+    doubt = (
+        "" if known else " The posteriors are not calibrated: far too sure, for frames of a clip are not independent."
+    )
+    words = (
+        f"On the dashed line, answers are right as often as they say; they are off by {percent(found.error)}.{doubt}"
+    )
     drawn.append(_figure(charts.reliability_diagram("Reliability of the posteriors", found), words))
     return tag("section", tag("h2", "Detection and calibration"), tag("div", *drawn, class_="charts"))
 
@@ -227,7 +231,9 @@ def _mistake(one: Mistake) -> Markup:
     clip = one.clip
     unit = "" if clip.decision is None else _unit(clip.decision.score_kind)
     lead = "" if one.lead is None else f", by {one.lead:.2f} {unit}"
-    parts = [tag("p", tag("b", clip.label or "(refused)"), " instead of ", tag("strong", clip.truth), lead, class_="said")]
+    parts = [
+        tag("p", tag("b", clip.label or "(refused)"), " instead of ", tag("strong", clip.truth), lead, class_="said")
+    ]
     if one.excerpt is None:
         parts.append(tag("p", f"No sound: {one.silence}.", class_="pale"))
     else:
@@ -244,7 +250,11 @@ def _mistake(one: Mistake) -> Markup:
 
 
 def _place(path: str, start: float | None, end: float | None) -> str:
-    return path if start is None and end is None else f"{path} [{start or 0:g} to {'end' if end is None else f'{end:g}'} s]"
+    return (
+        path
+        if start is None and end is None
+        else f"{path} [{start or 0:g} to {'end' if end is None else f'{end:g}'} s]"
+    )
 
 
 def failed(found: Evaluation) -> Markup | None:
@@ -267,5 +277,3 @@ def model(known: Mapping[str, Any]) -> Markup | None:
 def command(line: str) -> Markup | None:
     """What made the report."""
     return tag("section", tag("h2", "The command"), tag("pre", line)) if line else None
-
-

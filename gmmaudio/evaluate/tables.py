@@ -63,7 +63,11 @@ def matrix(found: Evaluation, caption: str) -> Markup:
     if found.refused.any():
         counts, heads = np.column_stack([counts, found.refused]), [*heads, "(refused)"]
     sums = np.maximum(counts.sum(axis=1), 1)
-    first = [tag("td"), *(_head(name) for name in heads), tag("th", tag("span", "recall", class_="turned"), scope="col")]
+    first = [
+        tag("td"),
+        *(_head(name) for name in heads),
+        tag("th", tag("span", "recall", class_="turned"), scope="col"),
+    ]
     rows = [_row(found, row, counts[row].tolist(), int(sums[row])) for row in range(len(counts))]
     return _framed(tag("table", tag("thead", tag("tr", *first)), tag("tbody", *rows), class_="confusion"), caption)
 

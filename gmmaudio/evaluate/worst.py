@@ -133,7 +133,12 @@ def png(levels: NDArray[np.uint8]) -> bytes:
     palette = np.stack([np.interp(np.arange(256), stops, ink) for ink in _INKS.T], axis=1).astype(np.uint8)
     rows = np.concatenate([np.zeros((height, 1), np.uint8), levels], axis=1)  # each row's filter: none
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
-    parts = [(b"IHDR", header), (b"PLTE", palette.tobytes()), (b"IDAT", zlib.compress(rows.tobytes(), 9)), (b"IEND", b"")]
+    parts = [
+        (b"IHDR", header),
+        (b"PLTE", palette.tobytes()),
+        (b"IDAT", zlib.compress(rows.tobytes(), 9)),
+        (b"IEND", b""),
+    ]
     out = io.BytesIO()
     out.write(b"\x89PNG\r\n\x1a\n")
     for kind, data in parts:

@@ -6,10 +6,10 @@ DATA is the folder that holds tracks.csv and features.csv (default: $GMMAUDIO_DA
 data_manifest/fma.md. No audio is read: a track is one row of 140 numbers, seven statistics of each of 20 MFCC.
 
 Defferrard, Benzi, Vandergheynst and Bresson, "FMA: a dataset for music analysis", ISMIR 2017, classify these rows with
-several methods. The one that is a mixture model with a single diagonal component per genre is Gaussian naive Bayes: priors
-by the genres' frequency in training, variances smoothed by 1e-9 of the largest, rows standardised on the training
-part, the published split. The first line of the output is that classifier by our own EM. Then come more components, their
-number chosen on the validation part.
+several methods. The one that is a mixture model with a single diagonal component per genre is Gaussian naive Bayes:
+priors by the genres' frequency in training, variances smoothed by 1e-9 of the largest, rows standardised on the
+training part, the published split. One component per genre is that classifier, by our own EM. Then come more of them,
+their number chosen on the validation part.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ DATA is the folder that holds manifest.csv (default: $GMMAUDIO_DATA/music); see 
 
 The settings were fixed before any figure was seen: the preset "genre", components chosen by the amount of audio.
 Two ways to cut the same clips into five folds: at random, and so that no artist is in two folds. The classifier, the
-clips and their number are the same; only the question differs. A clip answers as a whole: its score is the mean over all of
-its frames. What `score --top 3` would show is counted, too: how often the right class is among the three best.
+clips and their number are the same; only the question differs. A clip answers as a whole: its score is the mean over
+all of its frames. What `score --top 3` would show is counted, too: how often the right class is among the three best.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from gmmaudio.corpus.splits import group_folds
 from gmmaudio.features.frontend import PRESETS
 from gmmaudio.measures.intervals import interval
 from gmmaudio.parallel import cores
-
 
 TOP = 3
 

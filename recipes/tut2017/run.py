@@ -8,9 +8,9 @@ $GMMAUDIO_DATA/TUT-acoustic-scenes-2017-development); see data_manifest/tut2017.
 The settings are those of the baseline (its task1.defaults.yaml, set "gmm"): 44.1 kHz, mean of the channels; windows of
 40 ms every 20 ms, Hamming, in an FFT of 2048; magnitudes through 40 Slaney mel filters up to 22,050 Hz; 20 MFCC with
 c0, deltas and accelerations over 9 frames: 60 values. Each fold standardises them by its training frames; each scene
-gets 16 diagonal components, at most 40 iterations, a gain of less than 1e-3 ends them, nothing is added to the variances. A
-clip goes to the scene of greatest summed log-likelihood. What differs: our own k-means start, and zeros instead of a
-mirror image around a clip (two of its 501 frames).
+gets 16 diagonal components, at most 40 iterations, a gain of less than 1e-3 ends them, nothing is added to the
+variances. A clip goes to the scene of greatest summed log-likelihood. What differs: our own k-means start, and zeros
+instead of a mirror image around a clip (two of its 501 frames).
 """
 
 from __future__ import annotations
@@ -100,7 +100,9 @@ def read_fold(data: Path, fold: int, clips: dict[str, Entry]) -> Fold:
     training, truth = rows(setup / f"fold{fold}_train.txt"), rows(setup / f"fold{fold}_evaluate.txt")
     for name, scene, *_ in [*training, *truth]:
         if clips[name].label != scene:
-            raise DataError("different_truth", f"fold {fold}: {name} is {scene} there and {clips[name].label} in meta.txt")
+            raise DataError(
+                "different_truth", f"fold {fold}: {name} is {scene} there and {clips[name].label} in meta.txt"
+            )
     test = [row[0] for row in rows(setup / f"fold{fold}_test.txt")]
     if sorted(test) != sorted(row[0] for row in truth):
         raise DataError("different_clips", f"fold {fold}: the lists of test clips and of their truth differ")
@@ -162,7 +164,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         training = [by_name[name] for name in names.training if name in by_name]
         test = [by_name[name] for name in names.test if name in by_name]
         found = Evaluation(decide(training, test, chosen.jobs), sorted({clip.entry.label for clip in training}))
-        print(f"fold {fold}: {headline(found)}; mean over scenes {100 * found.balanced_accuracy:.1f} %; {extent(found)}")
+        print(
+            f"fold {fold}: {headline(found)}; mean over scenes {100 * found.balanced_accuracy:.1f} %; {extent(found)}"
+        )
         every += found.predictions
         accuracies.append(found.accuracy)
     pooled = Evaluation(every, sorted({clip.truth for clip in every}))
