@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from gmmaudio.evaluate import charts
-from gmmaudio.evaluate.evaluation import Evaluation, caveats, extent
+from gmmaudio.evaluate.confusions import top_confusions
+from gmmaudio.evaluate.evaluation import TOP_CONFUSIONS, Evaluation, caveats, counted, extent
 from gmmaudio.evaluate.figures import Figure, headline_figures, recall_intervals
 from gmmaudio.evaluate.finding import Finding
 from gmmaudio.evaluate.markup import Markup, tag
-from gmmaudio.evaluate.tables import Cell, facts, matrix, number, percent, table
+from gmmaudio.evaluate.tables import DENSE, Cell, facts, matrix, number, percent, table
 from gmmaudio.evaluate.trials import Trials
 from gmmaudio.evaluate.worst import Mistake
 from gmmaudio.measures.calibration import reliability
@@ -47,7 +48,8 @@ def _headline(figure: Figure) -> Markup:
 
 
 def _extent(sure: Interval) -> str:
-    return f"n = {sure.clips} clips" + (f", {sure.groups} groups" if sure.groups else ", no groups known")
+    groups = f"{counted(sure.groups, 'group')}" if sure.groups else "no groups known"
+    return f"n = {counted(sure.clips, 'clip')}, {groups}"
 
 
 def warnings(found: Evaluation) -> Markup | None:
@@ -79,7 +81,25 @@ def _finding(one: Finding) -> Markup:
 def confusion(found: Evaluation) -> Markup:
     """Who was taken for whom."""
     text = "Rows are the truth, columns the answer; numbers are clips, the colour is the share of the row: blue right, "
-    return tag("section", tag("h2", "What was taken for what"), matrix(found, text + "orange wrong."))
+    parts = [tag("h2", "What was taken for what"), matrix(found, text + "orange wrong.")]
+    if len(found.labels) > DENSE:
+        parts.append(_confusions(found))
+    return tag("section", *parts)
+
+
+def _confusions(found: Evaluation) -> Markup:
+    """The most frequent confusions, which a large matrix hides."""
+    names = [*found.labels, "(refused)"]
+    rows: list[list[Cell]] = [
+        [
+            (names[one.truth], None),
+            (names[one.answer], None),
+            (str(one.clips), one.clips),
+            (percent(one.clips / one.of), one.clips / one.of),
+        ]
+        for one in top_confusions(found.confusion, found.refused, TOP_CONFUSIONS)
+    ]
+    return table(["truth", "answer", "clips", "of the class"], rows, "The most frequent confusions.")
 
 
 def classes(found: Evaluation, trials: Trials | None) -> Markup:
@@ -234,9 +254,9 @@ def _mistake(one: Mistake) -> Markup:
     parts = [
         tag("p", tag("b", clip.label or "(refused)"), " instead of ", tag("strong", clip.truth), lead, class_="said")
     ]
-    if one.excerpt is None:
+    if one.silence:
         parts.append(tag("p", f"No sound: {one.silence}.", class_="pale"))
-    else:
+    if one.excerpt is not None:
         sound = f"excerpt of {clip.path}"
         parts += [
             tag("img", src=one.excerpt.picture, alt=f"spectrogram of the {sound}", loading="lazy"),

@@ -13,6 +13,9 @@ from gmmaudio.evaluate.markup import Content, Markup, join, tag
 Cell = tuple[str, float | None]
 """What is shown, and the number it is sorted by; None: by its text, or as less than any number where that is "-"."""
 
+DENSE = 20
+"""Labels from which on the confusion matrix is set small."""
+
 _STRONG = 0.55  # share from which a cell is dark enough for light figures
 _LONG = 20  # text of more letters may break
 
@@ -68,19 +71,20 @@ def matrix(found: Evaluation, caption: str) -> Markup:
         *(_head(name) for name in heads),
         tag("th", tag("span", "recall", class_="turned"), scope="col"),
     ]
+    kind = "confusion dense" if len(heads) > DENSE else "confusion"
     rows = [_row(found, row, counts[row].tolist(), int(sums[row])) for row in range(len(counts))]
-    return _framed(tag("table", tag("thead", tag("tr", *first)), tag("tbody", *rows), class_="confusion"), caption)
+    return _framed(tag("table", tag("thead", tag("tr", *first)), tag("tbody", *rows), class_=kind), caption)
 
 
 def _head(name: str) -> Markup:
-    return tag("th", tag("span", name, class_="turned"), scope="col")
+    return tag("th", tag("span", name, class_="turned"), scope="col", title=name)
 
 
 def _row(found: Evaluation, row: int, counts: Sequence[int], clips: int) -> Markup:
     label = found.labels[row]
     recall = found.per_class[label]["recall"]
     cells = [_count(count, count / clips, column == row) for column, count in enumerate(counts)]
-    return tag("tr", tag("th", label, scope="row"), *cells, tag("td", percent(recall), class_="recall"))
+    return tag("tr", tag("th", label, scope="row", title=label), *cells, tag("td", percent(recall), class_="recall"))
 
 
 def _count(count: int, share: float, right: bool) -> Markup:

@@ -59,7 +59,7 @@ class Mistake:
         The score of the answer less that of the truth; None where there are no such scores.
     excerpt : Excerpt or None
     silence : str
-        Why there is no excerpt.
+        Why there is no excerpt; empty where none was asked for.
     """
 
     clip: Prediction
@@ -80,6 +80,8 @@ def worst(found: Evaluation, entries: Sequence[Entry] = (), most: int = MOST) ->
     """
     wrong = [clip for clip in found.predictions if clip.label is not None and clip.label != clip.truth]
     ranked = sorted(wrong, key=lambda clip: -(_lead(clip) or 0.0))[:most]
+    if not entries:
+        return [Mistake(clip, _lead(clip)) for clip in ranked]
     where = {(entry.name, entry.start, entry.end): entry for entry in entries}
     return [_heard(clip, where.get((clip.path, clip.start, clip.end))) for clip in ranked]
 
