@@ -17,7 +17,7 @@ DENSE = 20
 """Labels from which on the confusion matrix is set small."""
 
 _STRONG = 0.55  # share from which a cell is dark enough for light figures
-_LONG = 20  # text of more letters may break
+_LONG = 30  # text of more letters may break
 
 
 def percent(share: float | None) -> str:
@@ -95,7 +95,7 @@ def _count(count: int, share: float, right: bool) -> Markup:
 
 
 def facts(known: Mapping[str, Any]) -> Markup:
-    """Nested plain values as lists of terms; mappings of like mappings as tables.
+    """Nested plain values as lists of terms; a mapping of single values within on one line, of like mappings a table.
 
     Examples
     --------
@@ -108,12 +108,21 @@ def facts(known: Mapping[str, Any]) -> Markup:
 
 def _fact(value: Any) -> Content:
     if isinstance(value, Mapping):
-        return _alike(value) if _are_alike(value) else facts(value)
+        return _alike(value) if _are_alike(value) else _line(value) if _is_flat(value) else facts(value)
     if isinstance(value, (list, tuple)):
         if value and all(isinstance(item, Mapping) for item in value):
-            return tag("div", *(facts(item) for item in value))
+            return join(*(tag("div", _fact(item)) for item in value))
         return _several(value)
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _is_flat(value: Mapping[str, Any]) -> bool:
+    return not any(isinstance(item, (Mapping, list, tuple)) for item in value.values())
+
+
+def _line(value: Mapping[str, Any]) -> Markup:
+    pairs = (tag("span", tag("i", _words(key)), f" {_fact(item)}", class_="pair") for key, item in value.items())
+    return join(*(part for pair in pairs for part in (pair, " ")))
 
 
 def _are_alike(value: Mapping[str, Any]) -> bool:
@@ -126,7 +135,7 @@ def _alike(value: Mapping[str, Mapping[str, Any]]) -> Markup:
     rows: list[list[Cell]] = [
         [(name, None), *((str(_fact(row[key])), _sort_key(row[key])) for key in keys)] for name, row in value.items()
     ]
-    return table(["", *map(_words, keys)], rows, "")
+    return table(["name", *map(_words, keys)], rows, "")
 
 
 def _sort_key(value: Any) -> float | None:
@@ -135,7 +144,7 @@ def _sort_key(value: Any) -> float | None:
 
 def _several(values: Sequence[Any]) -> str:
     if len(values) > 3 and all(isinstance(value, (int, float)) for value in values):
-        return f"{values[0]:.6g} to {values[-1]:.6g} ({len(values)} values)"
+        return f"{values[0]:.5g} to {values[-1]:.5g} ({len(values)} values)"
     return ", ".join(map(str, values))
 
 
