@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -30,6 +31,8 @@ from gmmaudio.evaluate.report import write_report
 from gmmaudio.evaluate.tables import facts, table
 from gmmaudio.evaluate.trials import leads, trials_of
 from gmmaudio.evaluate.worst import SECONDS, png, spectrogram, worst
+from gmmaudio.measures.calibration import reliability
+from gmmaudio.measures.detection import error_rates
 from tests.browser import Browser, browser, missing
 
 HOSTILE = "<script>alert('x')</script>\"' onload=alert(1)\n&amp;</td></style>\u202e"
@@ -266,6 +269,39 @@ def test_histogram_counts_every_value_once_and_cuts_at_zero(values: list[float])
 def test_ticks_are_round_and_inside() -> None:
     assert charts._ticks(0, 30) == [0, 5, 10, 15, 20, 25, 30]
     assert charts._ticks(-0.3, 0.31) == [-0.3, -0.2, -0.1, 0, 0.1, 0.2, 0.3]
+
+
+def on_the_plane(svg: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Places (n, 2) on the drawing as shares, measured by the line of chance, which goes from (0, 0) to (1, 1)."""
+    line = re.search(r'class="mark" x1="(\S+)" x2="(\S+)" y1="(\S+)" y2="(\S+)"', svg)
+    assert line is not None
+    left, right, bottom, top = map(float, line.groups())
+    assert left < right
+    assert top < bottom  # y grows downwards
+    return np.column_stack([(x - left) / (right - left), (bottom - y) / (bottom - top)])
+
+
+def test_roc_has_false_alarms_to_the_right_and_hits_upwards() -> None:
+    # Three of four targets lie above all others, the fourth below: hits 3/4 before the first false alarm.
+    rates = error_rates([5.0, 6.0, 7.0, 0.0], [1.0, 2.0])
+    svg = str(charts.roc("t", *rates.roc))
+    corners = re.findall(r"([0-9.]+),([0-9.]+)", svg.split('points="')[1].split('"')[0])
+    expected = [[0, 0], [0, 0.25], [0, 0.5], [0, 0.75], [0.5, 0.75], [1, 0.75], [1, 1]]
+    np.testing.assert_allclose(on_the_plane(svg, *np.array(corners, float).T), expected, atol=1e-4)
+
+
+def test_reliability_has_confidence_to_the_right() -> None:
+    # Two answers with 0.9 confidence, one of them right.
+    svg = str(charts.reliability_diagram("t", reliability([True, False], [0.9, 0.9])))
+    assert "2 answers, confidence 90 %, right 50 %" in svg
+    centre = [float(svg.split(f'{name}="')[1].split('"')[0]) for name in ("cx", "cy")]
+    np.testing.assert_allclose(on_the_plane(svg, *np.array(centre)), [[0.9, 0.5]], atol=1e-3)
+
+
+def test_an_error_says_the_answer_then_the_truth() -> None:
+    page = html_page(Evaluation([decided("x.wav", "ant", {"ant": 0.0, "bee": 1.5})], ["ant", "bee"]), Context())
+    assert "bee instead of ant, by 1.50 nats per frame" in "".join(Reader(page).texts)
+    assert rows_of(page.split("<details>")[1], "sortable") == [["x.wav", "ant", "bee", "-"]]
 
 
 def test_table_sorts_missing_numbers_first() -> None:
