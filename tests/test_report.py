@@ -421,6 +421,34 @@ def test_page_opens_without_complaint_and_fits(window: Browser, page_file: Path,
     assert abs(paper - ink) > 3 * 140  # of 3 * 255
 
 
+CONTRAST = """
+const linear = v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+const light = c => 0.2126 * linear(c[0]) + 0.7152 * linear(c[1]) + 0.0722 * linear(c[2]);
+const numbers = text => text.match(/[0-9.]+/g).map(Number);
+const paper = numbers(getComputedStyle(document.body).backgroundColor);
+return [...document.querySelectorAll('.confusion td.right, .confusion td.wrong')].map(cell => {
+  const style = getComputedStyle(cell), ink = light(numbers(style.color));
+  const [r, g, b, a = 1] = numbers(style.backgroundColor);
+  const ground = light([r, g, b].map((v, i) => a * v + (1 - a) * paper[i]));
+  return (Math.max(ink, ground) + 0.05) / (Math.min(ink, ground) + 0.05);
+});
+"""  # WCAG 2.1's contrast ratio
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_counts_can_be_read_on_any_colour(window: Browser, tmp_path: Path, dark: bool) -> None:
+    # 21 classes of 20 clips, of which 0 to 20 are right and the others taken for the next class.
+    names = [f"{i:02}" for i in range(21)]
+    pairs = [(names[i], names[i if n < i else (i + 1) % 21]) for i in range(21) for n in range(20)]
+    found = Evaluation([Prediction(str(n), *pair) for n, pair in enumerate(pairs)], names)
+    (tmp_path / "page.html").write_text(html_page(found, Context()), "utf-8")
+    window.size(1200, 844, dark)
+    window.open(tmp_path / "page.html")
+    ratios = window.ask(CONTRAST)
+    assert len(ratios) == 40
+    assert min(ratios) > 3.9  # large or bold type needs 3; where colours cross over, no ink reaches more than 4.3
+
+
 def test_tables_sort_by_click(window: Browser, page_file: Path) -> None:
     window.size(1200, 844)
     window.open(page_file)

@@ -16,7 +16,7 @@ Cell = tuple[str, float | None]
 DENSE = 20
 """Labels from which on the confusion matrix is set small."""
 
-_STRONG = 0.55  # share from which a cell is dark enough for light figures
+_DEEP, _STRONG = 0.62, 0.77  # shares from which figures stand out better in the paper's colour: in the dark, in light
 _LONG = 30  # text of more letters may break
 
 
@@ -90,7 +90,7 @@ def _row(found: Evaluation, row: int, counts: Sequence[int], clips: int) -> Mark
 def _count(count: int, share: float, right: bool) -> Markup:
     if not count:
         return tag("td", "·", class_="none")
-    kind = ("right" if right else "wrong") + (" strong" if share > _STRONG else "")
+    kind = ("right" if right else "wrong") + (" strong" if share > _STRONG else " deep" if share > _DEEP else "")
     return tag("td", count, class_=kind, style=f"--s:{share:.3f}", title=f"{100 * share:.0f} % of the row")
 
 
