@@ -235,6 +235,8 @@ def mistakes(found: Sequence[Mistake], of: Evaluation) -> Markup | None:
     if not wrong:
         return None
     words = "The wrong answers that lead the truth by most. Often it is the label that is wrong, or the recording."
+    if any(one.excerpt is not None for one in found):
+        words += " The sounds are parts of the clips: where these must not be passed on, nor must this page."
     cards = tag("div", *(_mistake(one) for one in found), class_="mistakes")
     heads = ["clip", "truth", "answer", "group"]
     rows: list[list[Cell]] = [
