@@ -70,12 +70,12 @@ def findings(found: Sequence[Finding]) -> Markup | None:
 def _finding(one: Finding) -> Markup:
     rows = [" = ".join(row) for row in one.clips]
     more = [f"and {len(rows) - _SHOWN_CLIPS} more"] if len(rows) > _SHOWN_CLIPS else []
-    parts = [tag("p", tag("b", f"{one.gravity.capitalize()}: "), one.message)]
+    parts = [tag("p", tag("b", f"{one.severity.capitalize()}: "), one.message)]
     if rows:
         parts.append(tag("ul", *(tag("li", row) for row in rows[:_SHOWN_CLIPS] + more)))
     if one.hint:
         parts.append(tag("p", f"What to do: {one.hint}"))
-    return tag("div", *parts, class_="notice note" if one.gravity == "note" else "notice", data_code=one.code)
+    return tag("div", *parts, class_="notice note" if one.severity == "note" else "notice", data_code=one.code)
 
 
 def confusion(found: Evaluation) -> Markup:
