@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gmmaudio.errors import DataError
 from gmmaudio.gmm.mixture import IN_RANGE, Mixture, as_frames, densities, refuse_non_finite, stack
+from gmmaudio.gmm.topc import TopC
 
 Floats = NDArray[np.float64]
 
@@ -73,3 +74,52 @@ class MixtureScorer:
                 each[lost] = np.stack([mixture.log_density(values[rows][lost]) for mixture in self.mixtures], axis=1)
             totals += each.sum(axis=0)
         return np.asarray(totals / len(values))
+
+
+@dataclass(frozen=True, eq=False)
+class AdaptedScorer:
+    """One mixture per label, adapted from a background; the score is the log-likelihood ratio against it per frame.
+
+    Parameters
+    ----------
+    background : Mixture
+        Of kind diag or spherical.
+    mixtures : tuple of Mixture
+        In the order of the labels, each with the background's components in its order.
+    c : int
+        How many components are evaluated per frame: those where the background is highest, for the labels and for
+        the background alike. From 1 to all.
+
+    Raises
+    ------
+    DataError
+        ``bad_setting``, ``not_adapted``: see ``TopC``.
+
+    Examples
+    --------
+    >>> from gmmaudio.gmm.covariance import Diagonal
+    >>> at = lambda mean: Mixture(np.ones(1), np.array([[mean]]), Diagonal(np.ones((1, 1))))
+    >>> AdaptedScorer(at(0.0), (at(-1.0), at(1.0)), c=1).score(np.array([[2.0]]))  # (2^2 - 3^2) / 2, (2^2 - 1^2) / 2
+    array([-2.5,  1.5])
+    """
+
+    background: Mixture
+    mixtures: tuple[Mixture, ...]
+    c: int
+    score_kind: ClassVar[str] = "llr"
+
+    def __post_init__(self) -> None:
+        self.family  # noqa: B018  (made now, so that what does not fit is refused at once)
+
+    @cached_property
+    def family(self) -> TopC:
+        """The background and the labels' mixtures, in this order."""
+        return TopC(self.background, (self.background, *self.mixtures), self.c)
+
+    def score(self, frames: NDArray[np.floating]) -> Floats:
+        """Mean log-likelihood ratio per frame (labels,) of one clip's frames (n, d).
+
+        The clip's frames are never mixed with another's, so the score has the same bits alone and among many.
+        """
+        background, *each = self.family.score(frames)
+        return np.asarray(each - background)
