@@ -58,12 +58,13 @@ class Everything:
         totals = np.zeros(len(self.mixtures))
         for start in range(0, len(frames), BLOCK):
             block = frames[start : start + BLOCK]
-            design = np.empty((len(block), self.ready[0].width), np.float32)
-            np.subtract(block, self.background.centre.astype(np.float32), out=design[:, : block.shape[1]])
-            self.ready[0].complete(design)
-            joint = np.empty((self.background.components, len(block)), np.float32)
+            centred = block - self.background.centre.astype(np.float32)
+            design = np.zeros((len(block), self.ready[0].width), np.float32)
+            design[:, : block.shape[1]] = centred
+            self.ready[0].complete(design, centred)
+            joint = np.empty((len(block), self.background.components), np.float32)
             for index, ready in enumerate(self.ready):
-                ready.joint(design, joint)
+                ready.joint(design, joint, 0.0)
                 density, _ = exponentiate(joint)
                 totals[index] += density.sum(dtype=np.float64)
         return totals / len(frames)

@@ -31,7 +31,7 @@ HOMES = {
     "matplotlib": {f"evaluate/{name}.py" for name in ("clip_picture", "model_picture", "pictures", "plots")},
     "safetensors": {"tensors.py"},
     "scipy": {"measures/intervals.py", "measures/paired.py"},  # quantiles and tails: scipy.special
-    "sklearn": {"corpus/splits.py", "estimators/"},
+    "sklearn": {"classify/backend.py", "corpus/splits.py", "estimators/"},
     "soundfile": {"corpus/decoder.py", "corpus/excerpt.py", "corpus/synth.py"},
     "soxr": {"corpus/passage.py"},
     "threadpoolctl": {"parallel.py"},

@@ -193,7 +193,8 @@ class Classifier:
         every = self.scorer.score(frames)
         kept = np.flatnonzero(np.isfinite(log_prior))
         scores, labels = every[kept], [self.labels[index] for index in kept]
-        evidence = len(frames) * scores + log_prior[kept]
+        counted = 1 if self.scorer.score_kind == "logit" else len(frames)
+        evidence = counted * scores + log_prior[kept]
         odds = np.exp(evidence - evidence.max())
         ranked = np.sort(scores)
         return Decision(

@@ -6,10 +6,15 @@ here.
 Layout, format version 1::
 
     0.weights (k,), 0.means (k, d), 0.covariance     float64, of the first label; 1.weights ... of the next
+                                                     (scorers of type "mixtures" and "adapted")
+    background.weights, .means, .covariance          float64, likewise (types "adapted" and "supervector")
+    linear.weights (labels, 2kd), linear.offsets     float64 (type "supervector")
     clip_hashes, group_hashes (n, 32) uint8          SHA-256 of the training clips' samples and of the names of their
                                                      groups, each sorted
     metadata "gmmaudio"                              {"format_version", "labels", "scorer": {"type", "covariance"},
-                                                     "front_end", "training"}
+                                                     "front_end", "training"}; "c" in the scorer of type "adapted"
+
+A reader of version 1 from before the last two types refuses them as not known, so they need no version of their own.
 """
 
 from __future__ import annotations
@@ -21,11 +26,9 @@ from typing import Any
 import numpy as np
 
 from gmmaudio.classify.classifier import Classifier
-from gmmaudio.classify.scorers import MixtureScorer
+from gmmaudio.classify.scorer_tensors import pack, unpack
 from gmmaudio.errors import DataError, ModelError
 from gmmaudio.features.frontend import front_end_from
-from gmmaudio.gmm.covariance import KINDS
-from gmmaudio.gmm.mixture import Mixture
 from gmmaudio.tensors import Broken, Tensors, read, read_file, require, tensor, write, write_file
 
 FORMAT_VERSION = 1
@@ -63,18 +66,12 @@ def load(path: str | PathLike[str]) -> Classifier:
 
 def to_bytes(classifier: Classifier) -> bytes:
     """The file's bytes; the same for the same classifier."""
-    scorer = classifier.scorer
-    if not isinstance(scorer, MixtureScorer):
-        raise DataError("cannot_write", f"a model file cannot hold a {type(scorer).__name__}")
-    tensors: Tensors = {"clip_hashes": classifier.clip_hashes, "group_hashes": classifier.group_hashes}
-    for index, mixture in enumerate(scorer.mixtures):
-        tensors[f"{index}.weights"] = mixture.weights
-        tensors[f"{index}.means"] = mixture.means
-        tensors[f"{index}.covariance"] = mixture.covariance.array
+    arrays, scorer = pack(classifier.scorer)
+    tensors: Tensors = {"clip_hashes": classifier.clip_hashes, "group_hashes": classifier.group_hashes, **arrays}
     facts = {
         "format_version": FORMAT_VERSION,
         "labels": list(classifier.labels),
-        "scorer": {"type": "mixtures", "covariance": scorer.mixtures[0].covariance.kind},
+        "scorer": scorer,
         "front_end": classifier.front_end.as_dict(),
         "training": dict(classifier.training),
     }
@@ -105,31 +102,6 @@ def _classifier(facts: Mapping[str, Any], tensors: Tensors) -> Classifier:
     require(isinstance(front_end_facts, dict), "the front end is missing")
     require(isinstance(training, dict), "the training facts are missing")
     front_end = front_end_from(front_end_facts)  # type: ignore[arg-type]
-    mixtures = _mixtures(facts.get("scorer"), tensors, len(labels), front_end.dimension)  # type: ignore[arg-type]
+    scorer = unpack(facts.get("scorer"), tensors, len(labels), front_end.dimension)  # type: ignore[arg-type]
     clips, groups = (tensor(tensors, f"{name}_hashes", np.uint8, (None, 32)) for name in ("clip", "group"))
-    return Classifier(tuple(labels), MixtureScorer(mixtures), front_end, clips, groups, training)  # type: ignore[arg-type]
-
-
-def _mixtures(scorer: object, tensors: Tensors, labels: int, dimension: int) -> tuple[Mixture, ...]:
-    facts = scorer if isinstance(scorer, dict) else {}
-    require(facts.get("type") == "mixtures", "the scorer's type is not known")
-    kind = facts.get("covariance")
-    require(isinstance(kind, str) and kind in KINDS, "the kind of covariance is not known")
-    return tuple(_mixture(tensors, str(index), str(kind), dimension) for index in range(labels))
-
-
-def _mixture(tensors: Tensors, name: str, kind: str, dimension: int) -> Mixture:
-    weights = tensor(tensors, f"{name}.weights", np.float64, (None,))
-    means = tensor(tensors, f"{name}.means", np.float64, (len(weights), dimension))
-    shape = KINDS[kind].shape(len(weights), dimension)
-    covariance = tensor(tensors, f"{name}.covariance", np.float64, shape)
-    require(len(weights) > 0 and bool((weights > 0).all()), f"tensor {name}.weights must be positive")
-    require(abs(float(weights.sum()) - 1) < 1e-4, f"tensor {name}.weights does not sum to 1")
-    mixture = Mixture(weights, means, KINDS[kind](covariance))
-    with np.errstate(all="ignore"):
-        try:
-            density = mixture.log_density(means.astype(np.float32))
-        except (np.linalg.LinAlgError, DataError) as error:
-            raise Broken(f"tensor {name}.covariance is not positive definite, or the means are out of range") from error
-    require(bool(np.isfinite(density).all()), f"tensors {name}.means and {name}.covariance are out of range")
-    return mixture
+    return Classifier(tuple(labels), scorer, front_end, clips, groups, training)  # type: ignore[arg-type]

@@ -109,7 +109,7 @@ class AdaptedScorer:
     score_kind: ClassVar[str] = "llr"
 
     def __post_init__(self) -> None:
-        self.family  # noqa: B018  (made now, so that what does not fit is refused at once)
+        TopC(self.background, self.mixtures, self.c)  # refuses what does not fit
 
     @cached_property
     def family(self) -> TopC:
