@@ -18,10 +18,15 @@ from scipy.stats import multivariate_normal
 
 import gmmaudio
 from gmmaudio import tensors as tensor_file
+from gmmaudio.classify.backend import Backend, train_backend
+from gmmaudio.classify.background import Adaptation, Background, adapt_labels, fit_background
+from gmmaudio.classify.classifier import Classifier
 from gmmaudio.classify.model_file import from_bytes, load, save, to_bytes
 from gmmaudio.classify.train import Trained
 from gmmaudio.corpus.audio import Clip
 from gmmaudio.errors import DataError, GmmaudioError, ModelError
+from gmmaudio.features.frontend import PRESETS
+from gmmaudio.gmm.shards import gather
 
 GOLDEN = Path(__file__).parent / "golden" / "model-v1.safetensors"
 
@@ -252,3 +257,112 @@ def test_a_failed_write_leaves_the_old_file(trained: Trained, tmp_path: Path, mo
         save(trained.classifier, file)
     assert file.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == [file.name]
+
+
+RUNGS = ("adapted", "supervector")
+
+
+@pytest.fixture(scope="module")
+def rungs() -> dict[str, Classifier]:
+    """Two labels in the 30 dimensions of the preset "speech", by either rung that has a background."""
+    draws = np.random.default_rng(0)
+    clips = [[draws.normal(at, 1 + at, (60, 30)).astype(np.float32) for _ in range(4)] for at in (0, 1)]
+    shards = [gather(pieces) for pieces in clips]
+    background = fit_background(shards, Background(3)).mixture
+    adapted = adapt_labels(background, shards, Adaptation())
+    supervector = train_backend(background, clips, Backend()).scorer
+    return {
+        name: Classifier(("a", "b"), scorer, PRESETS["speech"])
+        for name, scorer in zip(RUNGS, (adapted, supervector), strict=True)
+    }
+
+
+@pytest.mark.parametrize("rung", RUNGS)
+def test_the_other_rungs_come_back(rung: str, rungs: dict[str, Classifier]) -> None:
+    data = to_bytes(rungs[rung])
+    again = from_bytes(data, "it")
+    assert parts(data)[0]["scorer"]["type"] == rung
+    assert to_bytes(again) == data
+    frames = np.random.default_rng(1).standard_normal((50, 30)).astype(np.float32)
+    assert np.array_equal(again.scorer.score(frames), rungs[rung].scorer.score(frames))
+    assert again.scorer.score_kind == {"adapted": "llr", "supervector": "logit"}[rung]
+
+
+def spoiled(change: str, facts: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
+    """Spoil one thing that only the other rungs have."""
+    match change:
+        case "no background":
+            del tensors["background.means"]
+        case "background of another size":
+            for name in ("weights", "means", "covariance"):
+                tensors[f"background.{name}"] = tensors[f"background.{name}"][:2]
+            tensors["background.weights"] /= tensors["background.weights"].sum()
+        case "negative variance":
+            tensors["background.covariance"][0, 0] = -1
+        case "nan":
+            tensors["background.means"][0, 0] = np.nan
+        case "kind unknown":
+            facts["scorer"]["covariance"] = "banded"
+        case "kind not for this rung":
+            facts["scorer"]["covariance"] = "full"
+        case "type of another rung":
+            facts["scorer"]["type"] = {"adapted": "supervector", "supervector": "adapted"}[facts["scorer"]["type"]]
+        case "c missing":
+            del facts["scorer"]["c"]
+        case "c too large":
+            facts["scorer"]["c"] = 4
+        case "c not a number":
+            facts["scorer"]["c"] = True
+        case "a label far away":
+            tensors["1.means"] += 1e30
+        case "a label gone":
+            del tensors["1.weights"]
+        case "linear weights of another size":
+            tensors["linear.weights"] = tensors["linear.weights"][:, :-1]
+        case "a label without linear weights":
+            tensors["linear.weights"] = tensors["linear.weights"][:1]
+        case "linear weights infinite":
+            tensors["linear.weights"][0, 0] = np.inf
+        case "linear weights huge":
+            tensors["linear.weights"][:] = 1e307
+        case "offsets gone":
+            del tensors["linear.offsets"]
+        case "offsets of another type":
+            tensors["linear.offsets"] = tensors["linear.offsets"].astype(np.float32)
+
+
+BOTH = ("no background", "background of another size", "negative variance", "nan", "kind unknown",
+        "kind not for this rung", "type of another rung")  # fmt: skip
+ADAPTED = ("c missing", "c too large", "c not a number", "a label far away", "a label gone")
+SUPERVECTOR = ("linear weights of another size", "a label without linear weights", "linear weights infinite",
+               "linear weights huge", "offsets gone", "offsets of another type")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rung", "change"),
+    [(rung, change) for rung in RUNGS for change in BOTH]
+    + [("adapted", change) for change in ADAPTED]
+    + [("supervector", change) for change in SUPERVECTOR],
+)
+def test_a_broken_model_of_another_rung_is_refused(rung: str, change: str, rungs: dict[str, Classifier]) -> None:
+    facts, tensors = parts(to_bytes(rungs[rung]))
+    tensors = {name: tensor.copy() for name, tensor in tensors.items()}
+    spoiled(change, facts, tensors)
+    with pytest.raises(ModelError) as caught:
+        from_bytes(whole(facts, tensors), "it")
+    assert caught.value.code == "invalid_model"
+
+
+class Stranger:
+    """A scorer that the file does not know."""
+
+    score_kind = "loglik"
+
+    def score(self, frames: np.ndarray) -> np.ndarray:
+        return np.zeros(len(frames))
+
+
+def test_a_scorer_of_another_type_cannot_be_written() -> None:
+    with pytest.raises(DataError, match="cannot hold a Stranger") as caught:
+        to_bytes(Classifier(("a",), Stranger(), PRESETS["speech"]))
+    assert caught.value.code == "cannot_write"

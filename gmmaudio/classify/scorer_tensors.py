@@ -14,7 +14,7 @@ from gmmaudio.gmm.covariance import KINDS
 from gmmaudio.gmm.mixture import Mixture
 from gmmaudio.tensors import Broken, Facts, Tensors, require, tensor
 
-LARGEST = 1e100  # of scores, far from where float64 ends
+LARGEST = 1e100  # a clip's vector has length one, so that scores are not much larger than this
 
 
 def pack(scorer: Scorer) -> tuple[Tensors, Facts]:
@@ -74,8 +74,7 @@ def _read_supervector(facts: Mapping[str, Any], tensors: Tensors, labels: int, d
     background = _mixture(tensors, "background", "diag", dimension)
     weights = tensor(tensors, "linear.weights", np.float64, (labels, 2 * background.means.size))
     offsets = tensor(tensors, "linear.offsets", np.float64, (labels,))
-    # A clip's vector has length one: no score can be larger than this.
-    most = float(np.abs(weights).sum(axis=1).max() + np.abs(offsets).max())
+    most = max(np.abs(weights).max(), np.abs(offsets).max())
     require(most < LARGEST, "tensors linear.weights and linear.offsets are out of range")
     return SupervectorScorer(background, weights, offsets)
 
