@@ -53,6 +53,14 @@ def test_the_background_gives_each_label_the_same_weight() -> None:
     np.testing.assert_allclose(mixture.covariance.array[order, 0], [low.var(), high.var()], rtol=1e-9)
 
 
+def test_frames_that_are_read_when_asked_for() -> None:
+    clips = material()
+    lazy = [[Shard(shard.load) for shard in label] for label in shards(clips)]
+    for settings in (Background(4), Background()):
+        there, read = (fit_background(parts, settings, jobs=2).mixture for parts in (shards(clips), lazy))
+        assert np.array_equal(there.means, read.means)
+
+
 def test_automatic_components() -> None:
     def fitted(frames: int, dimension: int) -> int:
         values = np.random.default_rng(0).standard_normal((frames, dimension))
@@ -204,6 +212,7 @@ def test_what_cannot_be_trained_is_refused() -> None:
         (lambda: Backend(loose=0), "loose 0"),
         (lambda: Backend(iterations=0), "0 iterations"),
         (lambda: fit_background(shards(clips), Background(10)), "9 voiced frames in all for 10 components"),
+        (lambda: fit_background([cut(np.zeros((5, 2))), cut(np.zeros((0, 2)))], Background()), r"\[5, 0\] frames"),
         (lambda: train_backend(background, clips[:1], Backend()), "nothing to decide"),
         (lambda: train_backend(background, [clips[0], []], Backend()), "label 1 has no clip"),
         (lambda: AdaptedScorer(background, (background,), 9), "from 1 to 4"),

@@ -27,7 +27,7 @@ AUTO = 0
 AUTO_MOST = 256
 FRAMES_PER_PARAMETER = 50  # voiced frames wanted per component and dimension
 FEW = 32  # so few components cost less to evaluate than to choose from
-TOP_C = 12
+TOP_C = 10
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,10 @@ class Background:
 class Adaptation:
     """How each label's mixture is made from the background, and how it is scored.
 
+    On the sets that were looked at (sounds, digits, music, languages) adapting everything was as accurate as anything
+    else, or better. Top-C scoring falls short by thousandths of a nat per frame where only means were adapted; where
+    variances were, by up to a quarter on single clips, without harm to the decisions.
+
     Parameters
     ----------
     relevance : float, default 16
@@ -64,7 +68,7 @@ class Adaptation:
     means, variances, weights : bool, default True
         What is adapted.
     c : int, default 0
-        Components evaluated per frame, all if there are no more; 0 chooses all of up to 32 and 12 of more.
+        Components evaluated per frame, all if there are no more; 0 chooses all of up to 32 and 10 of more.
     """
 
     relevance: float = 16.0
@@ -100,7 +104,7 @@ def fit_background(
     Raises
     ------
     DataError
-        ``too_few_frames``.
+        ``empty_class`` for a label without a frame, ``too_few_frames``.
 
     Examples
     --------
@@ -111,6 +115,8 @@ def fit_background(
     array([[0.]])
     """
     counts = [sum(map(len, shards)) for shards in labels]
+    if not counts or 0 in counts:
+        raise DataError("empty_class", f"the labels have {counts} frames: a background needs some of each")
     total = sum(counts)
     dimension = labels[0][0].load().shape[1]
     components = _components(total, dimension, settings)
