@@ -73,7 +73,7 @@ def train_backend(background: Mixture, labels: Sequence[Sequence[Real]], setting
     background : Mixture
         Of kind diag, k components in d dimensions.
     labels : sequence, one per label, of sequences of (n, d) arrays
-        The frames of each clip. Held in memory are their vectors, 2 k d float32 values per clip, not their frames.
+        The frames of each clip. Held in memory are their vectors, 2 k d float64 values per clip, not their frames.
     settings : Backend
     jobs : int, default 1
         Threads; the scorer has the same bits for any number.
@@ -90,7 +90,7 @@ def train_backend(background: Mixture, labels: Sequence[Sequence[Real]], setting
     _check(labels)
     clips = [frames for label in labels for frames in label]
     truth = np.repeat(np.arange(len(labels)), [len(label) for label in labels])
-    vectors = np.empty((len(clips), 2 * background.means.size), np.float32)
+    vectors = np.empty((len(clips), 2 * background.means.size))
     with one_blas_thread():
         for row, vector in enumerate(map_in_order(lambda frames: clip_vector(background, frames), clips, jobs)):
             vectors[row] = vector
@@ -98,27 +98,20 @@ def train_backend(background: Mixture, labels: Sequence[Sequence[Real]], setting
     return Linear(SupervectorScorer(background, weights, offsets), iterations, converged)
 
 
-def _logistic(vectors: Real, truth: NDArray[np.intp], settings: Backend) -> tuple[Floats, Floats, int, bool]:
-    """Weights (labels, m), offsets (labels,), iterations, and whether they were enough.
-
-    Where there are fewer clips than values in a vector, the weights lie in the space that the clips span (the
-    representer theorem): there the same machine is trained in fewer dimensions.
-    """
+def _logistic(vectors: Floats, truth: NDArray[np.intp], settings: Backend) -> tuple[Floats, Floats, int, bool]:
+    """Weights (labels, m), offsets (labels,), iterations, and whether they were enough."""
     from sklearn.exceptions import ConvergenceWarning  # here: only this rung pays for the import
     from sklearn.linear_model import LogisticRegression
 
-    spanned = len(vectors) < vectors.shape[1]
-    basis = np.linalg.qr(vectors.T)[0] if spanned else None
-    machine = LogisticRegression(C=settings.loose, max_iter=settings.iterations, class_weight="balanced")
+    machine = LogisticRegression(C=settings.loose, max_iter=settings.iterations, tol=1e-6, class_weight="balanced")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # told by the return value
-        machine.fit((vectors if basis is None else vectors @ basis).astype(np.float64), truth)
+        machine.fit(vectors, truth)
     weights, offsets = machine.coef_, machine.intercept_
     if len(weights) == 1:  # two labels: the log odds of the second, which each takes half of
         weights, offsets = np.concatenate([-weights, weights]) / 2, np.concatenate([-offsets, offsets]) / 2
     taken = int(machine.n_iter_.max())
-    whole = weights if basis is None else weights @ basis.T.astype(np.float64)
-    return whole, offsets, taken, taken < settings.iterations
+    return weights, offsets, taken, taken < settings.iterations
 
 
 def _check(labels: Sequence[Sequence[Real]]) -> None:
