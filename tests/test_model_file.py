@@ -353,6 +353,26 @@ def test_a_broken_model_of_another_rung_is_refused(rung: str, change: str, rungs
     assert caught.value.code == "invalid_model"
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+@pytest.mark.parametrize("rung", RUNGS)
+def test_wild_values_in_another_rung_are_a_model_or_a_coded_error(
+    rung: str, data: st.DataObject, rungs: dict[str, Classifier]
+) -> None:
+    """With a checksum that fits: a file is refused, or scores are numbers."""
+    facts, tensors = parts(to_bytes(rungs[rung]))
+    name = data.draw(st.sampled_from(sorted(name for name in tensors if "hashes" not in name)))
+    values = tensors[name].copy()
+    place = data.draw(st.integers(0, values.size - 1))
+    values.ravel()[place] = data.draw(st.floats(allow_nan=True, allow_infinity=True))
+    noise = np.random.default_rng(0).standard_normal((5, 30)).astype(np.float32)
+    try:
+        classifier = from_bytes(whole(facts, {**tensors, name: values}), "it")
+        assert np.isfinite(classifier.scorer.score(noise)).all()
+    except GmmaudioError as error:
+        assert error.code in {"invalid_model", "out_of_range"}
+
+
 class Stranger:
     """A scorer that the file does not know."""
 
