@@ -7,7 +7,7 @@ refused to decide are, as wrong.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
@@ -44,6 +44,10 @@ class Prediction:
         Its length, if known.
     start, end : float or None
         The part of the file in seconds, where it is not the whole.
+    posteriors : dict of str to float, or None
+        Per label that was considered, under equal priors; they sum to 1. None where the system gives none.
+    calibrated : bool
+        Whether the posteriors can be taken at their word.
     """
 
     path: str
@@ -53,6 +57,8 @@ class Prediction:
     seconds: float | None = None
     start: float | None = None
     end: float | None = None
+    posteriors: Mapping[str, float] | None = None
+    calibrated: bool = False
 
 
 @dataclass(frozen=True)
@@ -185,7 +191,9 @@ def _row(clip: Prediction) -> dict[str, Any]:
         "group": clip.group,
         "seconds": seconds,
     }
-    return row if clip.start is None and clip.end is None else {**row, "start": clip.start, "end": clip.end}
+    if clip.start is not None or clip.end is not None:
+        row |= {"start": clip.start, "end": clip.end}
+    return row if clip.posteriors is None else {**row, "posteriors": dict(clip.posteriors)}
 
 
 def shown(label: str) -> str:
