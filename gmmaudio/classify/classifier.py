@@ -232,7 +232,7 @@ class Classifier:
             return []
         least = shortest * voiced_seconds / frames
         text = (
-            f"{voiced_seconds:.2f} s of sound; calibration saw no clip below {least:.2f} s: trust the posteriors less"
+            f"{voiced_seconds:.2f} s of sound; calibration saw no clip below {least:.2f} s: trust posteriors less"
         )
         return [ClipWarning("shorter_than_calibrated", text)]
 

@@ -7,8 +7,9 @@ does something else to one second than to ten.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from gmmaudio.classify.examples import Example, example_of
+from gmmaudio.classify.examples import Example, Failure, example_of
 from gmmaudio.corpus.audio import Clip, read_clip
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.errors import ClipError, DataError
@@ -64,8 +65,8 @@ def cut(clip: Clip, start: float, end: float) -> Clip:
 
 def piece_examples(
     entry: Entry, front_end: FrontEnd, lengths: Sequence[float] = LENGTHS, most: int = MOST
-) -> dict[float, list[Example | ClipError]]:
-    """The pieces of an entry's clip, which is read once: examples, or errors in their place, by length.
+) -> dict[float, list[Example | Failure]]:
+    """The pieces of an entry's clip, which is read once: examples, or failures in their place, by length.
 
     Parameters
     ----------
@@ -82,12 +83,13 @@ def piece_examples(
         The clip as a whole cannot be read.
     """
     clip = read_clip(entry.path, front_end.rate, entry.start, entry.end)
-    seconds = len(clip.samples) / clip.rate
+    seconds, base = len(clip.samples) / clip.rate, entry.start or 0.0
 
-    def one(start: float, end: float) -> Example | ClipError:
+    def one(start: float, end: float) -> Example | Failure:
+        part = replace(entry, start=base + start, end=base + end)
         try:
-            return example_of(entry, cut(clip, start, end), front_end)
+            return example_of(part, cut(clip, start, end), front_end)
         except ClipError as error:
-            return error
+            return Failure(part, error)
 
     return {length: [one(*span) for span in spans(seconds, length, most)] for length in lengths}
