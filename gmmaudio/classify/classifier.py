@@ -231,9 +231,7 @@ class Classifier:
         if frames >= shortest:
             return []
         least = shortest * voiced_seconds / frames
-        text = (
-            f"{voiced_seconds:.2f} s of sound; calibration saw no clip below {least:.2f} s: trust posteriors less"
-        )
+        text = f"{voiced_seconds:.2f} s of sound; calibration saw no clip below {least:.2f} s: trust posteriors less"
         return [ClipWarning("shorter_than_calibrated", text)]
 
     def log_prior(self, prior: Mapping[str, float] | None, among: Sequence[str] | None) -> Floats:

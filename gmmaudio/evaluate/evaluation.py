@@ -7,18 +7,22 @@ refused to decide are, as wrong.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmaudio.errors import DataError
+from gmmaudio.evaluate.posterior_figures import Figure, as_plain, figure_lines, posterior_figures
 from gmmaudio.measures import metrics
 from gmmaudio.measures.intervals import Interval, interval
+
+if TYPE_CHECKING:
+    from gmmaudio.classify.classifier import Decision
 
 _FULL_TABLE = 15  # more classes than this make a confusion matrix that no terminal can show
 _TOP_CONFUSIONS = 15
@@ -44,10 +48,8 @@ class Prediction:
         Its length, if known.
     start, end : float or None
         The part of the file in seconds, where it is not the whole.
-    posteriors : dict of str to float, or None
-        Per label that was considered, under equal priors; they sum to 1. None where the system gives none.
-    calibrated : bool
-        Whether the posteriors can be taken at their word.
+    decision : Decision or None
+        What the classifier said in full: scores, posteriors, margin; None where only the label is known.
     """
 
     path: str
@@ -57,8 +59,7 @@ class Prediction:
     seconds: float | None = None
     start: float | None = None
     end: float | None = None
-    posteriors: Mapping[str, float] | None = None
-    calibrated: bool = False
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,23 @@ class Evaluation:
         correct = [clip.truth == clip.label for clip in self.predictions]
         return interval(correct, [clip.group for clip in self.predictions])
 
+    @cached_property
+    def posterior_figures(self) -> dict[str, Figure]:
+        """Cavg, Cllr, min-Cllr and calibration error, by `gmmaudio.evaluate.posterior_figures`.
+
+        Empty unless every clip has posteriors over all labels of the model.
+        """
+        said = [clip.decision.posteriors for clip in self.predictions if clip.decision is not None]
+        if len(said) < len(self.predictions) or any(set(one) != set(self.model_labels) for one in said):
+            return {}
+        groups = [clip.group for clip in self.predictions]
+        return posterior_figures(self.truth, self.predicted, said, list(self.model_labels), groups)
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the posteriors of all clips are calibrated."""
+        return all(clip.decision is not None and clip.decision.calibrated for clip in self.predictions)
+
     @property
     def confusion(self) -> NDArray[np.int64]:
         """(L, L) counts over ``labels``: rows the truth, columns the label given."""
@@ -156,7 +174,9 @@ class Evaluation:
     def as_dict(self) -> dict[str, Any]:
         """Everything, ready for JSON: plain numbers, lists and strings, no NaN.
 
-        ``refused`` stands beside ``confusion``, one count per row. ``groups`` is 0 where none are known.
+        Where clips have posteriors, also what `gmmaudio.evaluate.posterior_figures` gives: ``cavg``, ``cllr``,
+        ``min_cllr`` and ``calibration_error``, each with its ``_interval``. ``refused`` stands beside
+        ``confusion``, one count per row. ``groups`` is 0 where none are known.
         """
         sure = self.interval
         return {
@@ -166,6 +186,8 @@ class Evaluation:
             "balanced_accuracy": self.balanced_accuracy,
             "accuracy_interval": [sure.low, sure.high],
             "accuracy_interval_method": sure.method,
+            "calibrated": self.calibrated,
+            **as_plain(self.posterior_figures),
             "labels": list(self.labels),
             "not_in_model": list(self.not_in_model),
             "confusion": self.confusion.tolist(),
@@ -173,7 +195,7 @@ class Evaluation:
             "per_class": self.per_class,
             "predictions": [_row(clip) for clip in self.predictions],
             "errors": list(self.errors),
-            "warnings": _warnings(self),
+            "warnings": caveats(self),
         }
 
     def as_text(self) -> str:
@@ -184,7 +206,7 @@ class Evaluation:
 
 def _row(clip: Prediction) -> dict[str, Any]:
     seconds = clip.seconds if clip.seconds is not None and isfinite(clip.seconds) else None
-    row = {
+    row: dict[str, Any] = {
         "path": clip.path,
         "truth": clip.truth,
         "label": clip.label,
@@ -193,7 +215,10 @@ def _row(clip: Prediction) -> dict[str, Any]:
     }
     if clip.start is not None or clip.end is not None:
         row |= {"start": clip.start, "end": clip.end}
-    return row if clip.posteriors is None else {**row, "posteriors": dict(clip.posteriors)}
+    if clip.decision is not None:
+        said = clip.decision.as_dict()
+        row |= {key: said[key] for key in ("scores", "score_kind", "posteriors", "calibrated", "margin")}
+    return row
 
 
 def shown(label: str) -> str:
@@ -222,12 +247,13 @@ def _summary(found: Evaluation) -> list[str]:
         f"balanced accuracy  {_percent(found.balanced_accuracy)} %",
         f"measured on        {extent(found)}{refused}",
     ]
+    lines += figure_lines(found.posterior_figures, found.calibrated)
     if found.errors:
         lines.append(f"failed             {_count(len(found.errors), 'clip')} could not be scored, not counted above")
-    return lines + [f"warning: {text}" for text in _warnings(found)]
+    return lines + [f"warning: {text}" for text in caveats(found)]
 
 
-def _warnings(found: Evaluation) -> list[str]:
+def caveats(found: Evaluation) -> list[str]:
     """What the figures must not be read without."""
     warnings = list(found.warnings)
     if found.not_in_model:

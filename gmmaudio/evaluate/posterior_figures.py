@@ -29,12 +29,8 @@ LEAST = 1e-300
 RESAMPLES = 200  # min-Cllr takes milliseconds each
 
 
-@dataclass(frozen=True)
-class Figure:
-    """One figure and its 95 % interval."""
-
-    value: float
-    interval: Interval
+Figure = tuple[float, Interval | None]
+"""A figure and its 95 % interval; None where it cannot be had, as where a label's clips are all of one group."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +72,14 @@ FIGURES: Mapping[str, tuple[Callable[[_Clips], float], float]] = {
 """By name: the figure, and the greatest value that it can have. All are 0 at best; Cllr and min-Cllr are in bits."""
 
 
+TITLES = {
+    "cavg": "Cavg",
+    "cllr": "Cllr (bits)",
+    "min_cllr": "min-Cllr (bits)",
+    "calibration_error": "calibration error",
+}
+
+
 def posterior_figures(
     truth: Sequence[str],
     answers: Sequence[str | None],
@@ -108,7 +112,7 @@ def posterior_figures(
     --------
     >>> sure = [{"cat": 0.9, "dog": 0.1}, {"cat": 0.1, "dog": 0.9}]
     >>> found = posterior_figures(["cat", "dog"], ["cat", "dog"], sure, ["cat", "dog"], [None, None])
-    >>> found["cavg"].value, round(found["cllr"].value, 3), found["min_cllr"].value      # log2(1 / 0.9)
+    >>> found["cavg"][0], round(found["cllr"][0], 3), found["min_cllr"][0]      # log2(1 / 0.9)
     (0.0, 0.152, 0.0)
     """
     rows = places(truth, labels)
@@ -126,11 +130,23 @@ def posterior_figures(
 
 
 def as_plain(figures: Mapping[str, Figure]) -> dict[str, Any]:
-    """Ready for JSON: each figure, and under its name and ``_interval`` [low, high]."""
+    """Ready for JSON: each figure, and under its name and ``_interval`` [low, high], or null."""
     plain: dict[str, Any] = {}
-    for name, figure in figures.items():
-        plain |= {name: figure.value, f"{name}_interval": [figure.interval.low, figure.interval.high]}
+    for name, (value, sure) in figures.items():
+        plain |= {name: value, f"{name}_interval": None if sure is None else [sure.low, sure.high]}
     return plain
+
+
+def figure_lines(figures: Mapping[str, Figure], calibrated: bool) -> list[str]:
+    """The figures for the terminal, one a line."""
+    doubt = "" if calibrated else "; posteriors not calibrated"
+    return [f"{TITLES[name]:19}{shown_figure(figure)}{doubt}" for name, figure in figures.items()]
+
+
+def shown_figure(figure: Figure) -> str:
+    """A figure and its interval in one phrase."""
+    value, sure = figure
+    return f"{value:.3f}  ({'no interval' if sure is None else f'95 % interval {sure.low:.3f} to {sure.high:.3f}'})"
 
 
 def _figure(
@@ -143,12 +159,12 @@ def _figure(
     among = clips.among(chosen)
     owners = [groups[i] for i in chosen]
     try:
-        sure = figure_interval(lambda some: figure(among.among(some)), len(chosen), owners, (0.0, most), 0.95, 0, RESAMPLES)
-    except DataError:
-        # Without some one group a figure cannot be had at all (a label that only it has): nothing is known.
-        known = len({owner for owner in owners if owner is not None})
-        sure = Interval(0.0, most, "none: without some group the figure does not exist", len(chosen), known)
-    return Figure(figure(among), sure)
+        sure = figure_interval(
+            lambda some: figure(among.among(some)), len(chosen), owners, (0.0, most), resamples=RESAMPLES
+        )
+    except DataError:  # without some one group a label may have no clips
+        return figure(among), None
+    return figure(among), sure if np.isfinite(sure.high) else None
 
 
 def _mean(values: Sequence[float | None]) -> float:
