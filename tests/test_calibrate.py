@@ -186,6 +186,13 @@ def test_back_from_plain_values() -> None:
         calibration_from(found.as_dict(), 3)
 
 
+def test_in_words() -> None:
+    found = Calibration(2.0, 50.0, (1.0, 0.0), (0.0, 4.0), 10, 4, 2)
+    assert found.summary == (
+        "calibrated on 4 clips held out (2 groups); 50 frames are worth half of an endless clip; the shortest had 10"
+    )
+
+
 HOSTILE = [None, "1", True, -1, 0, float("nan"), float("inf"), 1e300, 10**400, [1.0], {}, [], ["a", "b"], [True, 1.0],
            [float("nan"), 0.0], [1e300, 0.0]]  # fmt: skip
 

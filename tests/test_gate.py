@@ -83,6 +83,19 @@ def test_new_unknown_clips_are_accepted_as_often_as_was_said() -> None:
     assert (gate.outsiders, gate.insiders) == (4000, 4000)
 
 
+def test_refusals_are_those_of_whole_clips() -> None:
+    """Of each clip a second piece, of which nothing is known: it must not count."""
+    one, more = normal_clips(500, 4.0, 5), normal_clips(500, 0.0, 6)
+    both = HeldOut(
+        np.concatenate([one.truth, more.truth]), np.concatenate([one.scores, more.scores]), np.full(1000, 100),
+        np.ones(1000), np.concatenate([one.clip, more.clip]), [*one.group, *more.group],
+    )  # fmt: skip
+    outside = normal_clips(500, 0.0, 7, own=False)
+    whole, mixed = fit_gate(PLAIN, one, outside), fit_gate(PLAIN, both, outside)
+    assert mixed == whole
+    assert mixed.insiders == 500
+
+
 def test_the_threshold_gives_way_with_the_rate_that_is_allowed() -> None:
     inside, outside = normal_clips(500, 3.0, 5), normal_clips(500, 0.0, 6, own=False)
     gates = [fit_gate(PLAIN, inside, outside, rate) for rate in (0.01, 0.05, 0.2)]
@@ -109,8 +122,8 @@ def test_a_rate_that_makes_no_sense(rate: float) -> None:
 def test_the_gate_in_words() -> None:
     expected = (
         "unknown below a lead of 1.50 nats, set to accept 5.0 % of unknown clips: of labels held out 6.0 % were"
-        " accepted (95 % interval 3.0 % to 10.0 %; 400 pieces), of known labels 8.0 % refused (5.0 % to 12.0 %; 500"
-        " pieces)"
+        " accepted (95 % interval 3.0 % to 10.0 %; 400 pieces), of whole clips of known labels 8.0 % were refused"
+        " (5.0 % to 12.0 %; 500 clips)"
     )
     assert GATE.summary == expected
 

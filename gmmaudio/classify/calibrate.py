@@ -83,6 +83,15 @@ class Calibration:
         result: Floats = share * (self.scale * scores + np.array(self.long)) + (1 - share) * np.array(self.short)
         return result
 
+    @property
+    def summary(self) -> str:
+        """What it was learned from, and what it says of durations, in one line."""
+        known = f"{self.groups} groups" if self.groups else "no groups known"
+        return (
+            f"calibrated on {self.clips} clips held out ({known}); {self.half:g} frames are worth half of an endless"
+            f" clip; the shortest had {self.shortest}"
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values that `calibration_from` reads back."""
         return {**asdict(self), "long": list(self.long), "short": list(self.short)}

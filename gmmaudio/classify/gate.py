@@ -42,9 +42,9 @@ class Gate:
     accepted_low, accepted_high : float
         Its 95 % interval.
     refused, refused_low, refused_high : float
-        The share of clips of known labels, of groups not heard in training, that was refused; and its interval.
+        The share of whole clips of known labels, of groups not heard in training, that was refused; and its interval.
     outsiders, insiders : int
-        Clips and pieces of clips that these rest on.
+        Pieces of unknown clips, and known clips, that these rest on.
 
     Examples
     --------
@@ -82,8 +82,8 @@ class Gate:
             f"unknown below a lead of {self.threshold:.2f} nats, set to accept {_percent(self.false_accept)} of unknown"
             f" clips: of labels held out {_percent(self.accepted)} were accepted (95 % interval"
             f" {_percent(self.accepted_low)} to {_percent(self.accepted_high)}; {self.outsiders} pieces),"
-            f" of known labels {_percent(self.refused)} refused ({_percent(self.refused_low)} to"
-            f" {_percent(self.refused_high)}; {self.insiders} pieces)"
+            f" of whole clips of known labels {_percent(self.refused)} were refused ({_percent(self.refused_low)} to"
+            f" {_percent(self.refused_high)}; {self.insiders} clips)"
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -26,7 +26,8 @@ def fit_gate(
     ----------
     calibration : Calibration
     inside : HeldOut
-        Clips of labels that the scorers knew.
+        Clips of labels that the scorers knew. How many are refused is measured on whole clips: it depends on
+        the duration, as the share of unknown clips accepted hardly does.
     outside : HeldOut
         Clips of labels that they did not know, whose score is -infinity; of at least two labels.
     false_accept : float, default 0.05
@@ -49,10 +50,12 @@ def fit_gate(
     }
     passed = unknown >= np.array([without[own] for own in truth])
     accepted, among = _share(passed, weight, [f"{own}" for own in truth], seed)
-    refused, within = _share(known < threshold, balanced(inside), list(inside.group), seed)
+    whole = np.unique(inside.clip, return_index=True)[1]  # the first piece of each clip
+    groups = [inside.group[i] for i in whole]
+    refused, within = _share(known[whole] < threshold, balanced(inside)[whole], groups, seed)
     return Gate(
         threshold, false_accept, accepted, among.low, among.high, refused, within.low, within.high,
-        len(unknown), len(known),
+        len(unknown), len(whole),
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from gmmaudio.classify.gate import Gate
 from gmmaudio.classify.gate_fit import FALSE_ACCEPT, fit_gate
 from gmmaudio.classify.pieces import LENGTHS, SLACK, piece_examples
 from gmmaudio.classify.scorers import Scorer
+from gmmaudio.corpus.audio import Reader, read_through
 from gmmaudio.corpus.splits import group_folds
 from gmmaudio.errors import ClipError, DataError
 from gmmaudio.features.frontend import FrontEnd
@@ -29,7 +30,7 @@ MOST_FOLDS = 4
 
 Frames = NDArray[np.floating]
 Pieces = Callable[[Example], list[tuple[Frames, float]]]
-"""From a clip to the frames of pieces of it, itself among them, and what each piece counts."""
+"""From a clip to the frames of pieces of it, the whole first, and what each piece counts."""
 
 TrainFold = Callable[[Sequence[Example]], Scorer]
 """From the examples of some folds to a scorer of their labels, in sorted order."""
@@ -104,18 +105,20 @@ def calibrate(
     return Learned(calibration, fit_gate(calibration, inside, outside, false_accept, seed), tuple(remarks))
 
 
-def clip_pieces(front_end: FrontEnd, lengths: Sequence[float] = LENGTHS) -> Pieces:
+def clip_pieces(front_end: FrontEnd, lengths: Sequence[float] = LENGTHS, read: Reader = read_through) -> Pieces:
     """A clip whole, and cut to each of the lengths that it exceeds; it is read again and each piece gets its frames.
 
     Each length counts as much as the whole, however many pieces there are.
     """
-    return partial(_clip_pieces, front_end, tuple(lengths))
+    return partial(_clip_pieces, front_end, tuple(lengths), read)
 
 
-def _clip_pieces(front_end: FrontEnd, lengths: tuple[float, ...], example: Example) -> list[tuple[Frames, float]]:
+def _clip_pieces(
+    front_end: FrontEnd, lengths: tuple[float, ...], read: Reader, example: Example
+) -> list[tuple[Frames, float]]:
     shorter = [length for length in lengths if length * (1 + SLACK) < example.seconds]
     try:
-        found = piece_examples(example.entry, front_end, shorter)
+        found = piece_examples(example.entry, front_end, shorter, read=read)
     except ClipError:  # it could be read a moment ago; the whole is there still
         found = {}
     parts = [[part.frames for part in parts if isinstance(part, Example)] for parts in found.values()]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gmmaudio.classify.examples import Example, Failure, example_of
-from gmmaudio.corpus.audio import Clip, read_clip
+from gmmaudio.corpus.audio import Clip, Reader, joined, read_through
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.errors import ClipError, DataError
 from gmmaudio.features.frontend import FrontEnd
@@ -64,7 +64,11 @@ def cut(clip: Clip, start: float, end: float) -> Clip:
 
 
 def piece_examples(
-    entry: Entry, front_end: FrontEnd, lengths: Sequence[float] = LENGTHS, most: int = MOST
+    entry: Entry,
+    front_end: FrontEnd,
+    lengths: Sequence[float] = LENGTHS,
+    most: int = MOST,
+    read: Reader = read_through,
 ) -> dict[float, list[Example | Failure]]:
     """The pieces of an entry's clip, which is read once: examples, or failures in their place, by length.
 
@@ -76,13 +80,16 @@ def piece_examples(
         In seconds. One that the clip does not reach has no pieces.
     most : int, default 3
         Pieces per length, as in `spans`.
+    read : Reader
+        As in `gmmaudio.classify.examples.read_examples`.
 
     Raises
     ------
     ClipError
         The clip as a whole cannot be read.
     """
-    clip = read_clip(entry.path, front_end.rate, entry.start, entry.end)
+    samples, facts = read(entry.path, front_end.rate, joined, entry.start, entry.end)
+    clip = Clip(samples, facts.rate, entry.path, facts.warnings)
     seconds, base = len(clip.samples) / clip.rate, entry.start or 0.0
 
     def one(start: float, end: float) -> Example | Failure:

@@ -16,6 +16,7 @@ from typing import Any
 from gmmaudio.classify.classifier import Classifier
 from gmmaudio.classify.examples import Example, Failure, Progress, counted
 from gmmaudio.classify.pieces import piece_examples
+from gmmaudio.corpus.audio import Reader, read_through
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.errors import ClipError, DataError
 from gmmaudio.evaluate.evaluation import Evaluation, Prediction
@@ -86,6 +87,7 @@ def evaluate_durations(
     lengths: Sequence[float],
     jobs: int = 1,
     progress: Progress | None = None,
+    read: Reader = read_through,
 ) -> Durations:
     """Evaluate a classifier on pieces of labelled clips, for each length of piece.
 
@@ -101,6 +103,8 @@ def evaluate_durations(
         Threads, one file each; the figures have the same bits for any number.
     progress : callable, optional
         Called with the number of clips done and their total.
+    read : Reader
+        As in `gmmaudio.classify.examples.read_examples`.
 
     Raises
     ------
@@ -111,7 +115,7 @@ def evaluate_durations(
 
     def one(entry: Entry) -> dict[float, Found]:
         try:
-            pieces = piece_examples(entry, classifier.front_end, lengths)
+            pieces = piece_examples(entry, classifier.front_end, lengths, read=read)
         except ClipError as error:
             return {length: [_record(Failure(entry, error))] for length in lengths}
         return {length: [_prediction(classifier, piece) for piece in same] for length, same in pieces.items()}
