@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmaudio.classify.calibrate import Calibration, worth
+from gmmaudio.errors import DataError
 
 Floats = NDArray[np.float64]
 
@@ -57,47 +58,53 @@ class HeldOut:
     group: Sequence[str | None]
 
 
-def fit_calibration(found: HeldOut) -> Calibration | str:
-    """The calibration that makes the labels most likely, or in words why there is none.
+def fit_calibration(found: HeldOut) -> Calibration:
+    """The calibration that makes the labels most likely.
 
     Parameters
     ----------
     found : HeldOut
         At least two labels, each with at least one piece.
+
+    Raises
+    ------
+    DataError
+        ``cannot_calibrate`` where the scores hold nothing, or the wrong thing, about the labels.
     """
     labels = found.scores.shape[1]
     if np.bincount(found.truth, minlength=labels).min() == 0:
-        return "a label has no held-out clip that could be scored"
+        raise DataError("cannot_calibrate", "a label has no held-out clip that could be scored")
     centred = found.scores - found.scores.mean(axis=1, keepdims=True)  # the softmax does not see a clip's mean
     spread = float(np.sqrt(np.mean(centred**2)))
     if spread == 0:
-        return "every held-out clip scores the same for all labels"
+        raise DataError("cannot_calibrate", "every held-out clip scores the same for all labels")
+    half, (scale, *offsets) = _best_half(found, centred / spread)
+    if scale <= 0:
+        raise DataError("cannot_calibrate", "on held-out clips the right label does not score higher than the others")
+    return Calibration(
+        scale / spread,
+        half,
+        tuple(offsets[:labels]),
+        tuple(offsets[labels:]),
+        int(found.frames.min()),
+        len(np.unique(found.clip)),
+        len({group for group in found.group if group is not None}),
+    )
+
+
+def _best_half(found: HeldOut, scores: Floats) -> tuple[float, list[float]]:
+    """The best ``half``, and the scale and offsets that go with it."""
     units = len({(label, group) for label, group in zip(found.truth.tolist(), _units(found), strict=True)})
     targets, weight = _targets(found, units)
     middle = float(np.median(found.frames))
-    best, lowest = None, np.inf
-    start = np.zeros(1 + 2 * labels)
-    for half in HALVES:
-        share = worth(found.frames, half)
-        start, loss = _newton(_Problem(centred / spread, share, targets, weight, units), start)
+    best, lowest = (0.0, [0.0]), np.inf
+    at = np.zeros(1 + 2 * scores.shape[1])
+    for half in HALVES.tolist():
+        at, loss = _newton(_Problem(scores, worth(found.frames, half), targets, weight, units), at)
         loss += np.log10(half / middle) ** 2 / (2 * units)
         if loss < lowest:
-            best, lowest = (half, start), loss
-    assert best is not None
-    half, found_best = best
-    scale, long, short = found_best[0] / spread, found_best[1 : 1 + labels], found_best[1 + labels :]
-    if scale <= 0:
-        return "on held-out clips the right label does not score higher than the others"
-    groups = len({group for group in found.group if group is not None})
-    return Calibration(
-        float(scale),
-        float(half),
-        tuple(long.tolist()),
-        tuple(short.tolist()),
-        int(found.frames.min()),
-        len(np.unique(found.clip)),
-        groups,
-    )
+            best, lowest = (half, at.tolist()), loss
+    return best
 
 
 def _units(found: HeldOut) -> list[object]:

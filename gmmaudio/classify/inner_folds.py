@@ -7,6 +7,7 @@ trained is a function passed in, so that all methods are held out in the same ma
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -27,6 +28,7 @@ from gmmaudio.features.frontend import FrontEnd
 from gmmaudio.parallel import map_in_order, one_blas_thread
 
 MOST_FOLDS = 4
+NO_GROUPS = "no groups are known: if clips share a voice or a recording, the posteriors are too sure"
 
 Frames = NDArray[np.floating]
 Pieces = Callable[[Example], list[tuple[Frames, float]]]
@@ -81,28 +83,20 @@ def calibrate(
     jobs : int, default 1
         Threads; the result has the same bits for any number.
     """
-    folds = calibration_folds(examples, seed)
-    if isinstance(folds, str):
-        return Learned(remarks=(f"posteriors are not calibrated, and nothing is answered unknown: {folds}",))
-    try:
-        inside = held_out(examples, folds, train_fold, pieces, jobs)
-    except DataError as error:
-        text = f"posteriors are not calibrated: with a fold held out, training failed: {error.message}"
-        return Learned(remarks=(text,))
-    calibration = fit_calibration(inside)
-    if isinstance(calibration, str):
-        return Learned(remarks=(f"posteriors are not calibrated: {calibration}",))
-    remarks = ["the groups of the clips are not known: if clips share a voice or a recording, posteriors are too sure"]
-    remarks = remarks if calibration.groups == 0 else []
-    if inside.scores.shape[1] < 3:
-        text = "nothing is answered unknown: with one of two labels held out, there is nothing to tell apart"
-        return Learned(calibration, None, (*remarks, text))
-    try:
-        outside = without_own(inside) if separate else outsiders(examples, folds, train_fold, pieces, jobs)
-    except DataError as error:
-        text = f"nothing is answered unknown: with a label held out, training failed: {error.message}"
-        return Learned(calibration, None, (*remarks, text))
-    return Learned(calibration, fit_gate(calibration, inside, outside, false_accept, seed), tuple(remarks))
+    with one_blas_thread():
+        try:
+            folds = calibration_folds(examples, seed)
+            inside = held_out(examples, folds, train_fold, pieces, jobs)
+            calibration = fit_calibration(inside)
+        except DataError as error:
+            text = f"posteriors are not calibrated, and nothing is answered unknown: {error.message}"
+            return Learned(remarks=(text,))
+        remarks = () if calibration.groups else (NO_GROUPS,)
+        try:
+            outside = without_own(inside) if separate else outsiders(examples, folds, train_fold, pieces, jobs)
+        except DataError as error:
+            return Learned(calibration, None, (*remarks, f"nothing is answered unknown: {error.message}"))
+        return Learned(calibration, fit_gate(calibration, inside, outside, false_accept, seed), remarks)
 
 
 def clip_pieces(front_end: FrontEnd, lengths: Sequence[float] = LENGTHS, read: Reader = read_through) -> Pieces:
@@ -130,19 +124,21 @@ def whole_clip(example: Example) -> list[tuple[Frames, float]]:
     return [(example.frames, 1.0)]
 
 
-def calibration_folds(examples: Sequence[Example], seed: int = 0) -> NDArray[np.int64] | str:
-    """A fold for each example, no group in two of them and every label in two at least; or in words why not.
+def calibration_folds(examples: Sequence[Example], seed: int = 0) -> NDArray[np.int64]:
+    """A fold for each example, no group in two of them and every label in two at least.
 
     Four folds, or fewer where some label has not as many groups.
+
+    Raises
+    ------
+    DataError
+        As `gmmaudio.corpus.splits.group_folds`, where not even two folds can be made.
     """
     labels, groups = [e.entry.label for e in examples], [e.entry.group for e in examples]
-    reason = ""
-    for count in range(MOST_FOLDS, 1, -1):
-        try:
+    for count in range(MOST_FOLDS, 2, -1):
+        with suppress(DataError):
             return group_folds(labels, groups, count, seed)
-        except DataError as error:
-            reason = error.message
-    return reason
+    return group_folds(labels, groups, 2, seed)
 
 
 def held_out(
@@ -168,7 +164,7 @@ def held_out(
     Raises
     ------
     DataError
-        What training raises.
+        What training raises; for lack of frames, say.
     """
     rows = []
     for fold in np.unique(folds):
@@ -189,11 +185,15 @@ def outsiders(
 
     For each label in turn one scorer is trained on the other labels, without one fold, and hears that fold's clips
     of the label; the folds take turns. The label's own score is -infinity. Takes as many trainings as there
-    are labels, of which three are needed; parameters as in `held_out`.
+    are labels; parameters as in `held_out`.
+
+    Raises
+    ------
+    DataError
+        ``too_few_labels`` for fewer than three; and what training raises.
     """
     labels = sorted({example.entry.label for example in examples})
-    if len(labels) < 3:
-        raise DataError("too_few_labels", f"{len(labels)} labels: with one held out, there is nothing to tell apart")
+    _require_three(len(labels))
     rows = []
     for place, label in enumerate(labels):
         own = [i for i, example in enumerate(examples) if example.entry.label == label]
@@ -209,10 +209,22 @@ def outsiders(
 
 
 def without_own(found: HeldOut) -> HeldOut:
-    """`outsiders` for nothing, where each label is trained by itself: its score is struck out for its own clips."""
+    """`outsiders` for nothing, where each label is trained by itself: its score is struck out for its own clips.
+
+    Raises
+    ------
+    DataError
+        ``too_few_labels`` for fewer than three.
+    """
+    _require_three(found.scores.shape[1])
     scores = found.scores.copy()
     scores[np.arange(len(scores)), found.truth] = -np.inf
     return replace(found, scores=scores)
+
+
+def _require_three(labels: int) -> None:
+    if labels < 3:
+        raise DataError("too_few_labels", f"there are {labels} labels, and with one held out nothing to tell apart")
 
 
 Row = tuple[int, NDArray[np.float64], int, float]
