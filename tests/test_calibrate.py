@@ -176,6 +176,12 @@ def test_back_from_plain_values() -> None:
         calibration_from(found.as_dict(), 3)
 
 
+@pytest.mark.parametrize(("frames", "nearest"), [(30, 32.0), (300, 256.0), (3000, 4096.0)])
+def test_clips_of_one_length_say_nothing_of_durations(frames: int, nearest: float) -> None:
+    """Then half is what is least strange: the power of two nearest, as a ratio, to that length."""
+    assert fit_calibration(clips_of(400, 0, (frames,))).half == nearest
+
+
 def test_in_words() -> None:
     found = Calibration(2.0, 50.0, (1.0, 0.0), (0.0, 4.0), 10, 4, 2)
     assert found.summary == (
