@@ -124,9 +124,12 @@ def test_separable_clips_get_finite_numbers_and_few_of_them_less_certainty() -> 
 
 def test_clips_of_few_voices_get_less_certainty_than_of_many() -> None:
     truth = np.arange(80) % 4
-    found = HeldOut(truth, np.eye(4)[truth], np.full(80, 300), np.ones(80), np.arange(80), ["ann", "bob"] * 40)
+    voices = [("ann", "bob")[i // 4 % 2] for i in range(80)]
+    found = HeldOut(truth, np.eye(4)[truth], np.full(80, 300), np.ones(80), np.arange(80), voices)
     one, many = fit_calibration(found), fit_calibration(replace(found, group=[None] * 80))
-    assert one.scale < many.scale
+    for fitted, units in ((one, 2 * 4), (many, 80)):  # both voices speak all four labels
+        logits = fitted.log_likelihoods(np.eye(4)[0], 300)
+        assert np.exp(logits - np.logaddexp.reduce(logits))[0] == pytest.approx(1 - 0.75 / (1 + units), abs=1e-6)
     assert (one.groups, many.groups) == (2, 0)
 
 
