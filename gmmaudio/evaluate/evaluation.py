@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmaudio.errors import DataError
-from gmmaudio.evaluate.posterior_figures import Figure, as_plain, figure_lines, posterior_figures
+from gmmaudio.evaluate.confusions import top_confusions
+from gmmaudio.evaluate.posterior_figures import Figure, as_plain, figure_lines, figures_of
 from gmmaudio.measures import metrics
 from gmmaudio.measures.intervals import Interval, interval
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from gmmaudio.classify.classifier import Decision
 
 _FULL_TABLE = 15  # more classes than this make a confusion matrix that no terminal can show
-_TOP_CONFUSIONS = 15
+TOP_CONFUSIONS = 15
 _NAME_WIDTH = 24
 _LINE = 79
 
@@ -141,15 +142,8 @@ class Evaluation:
 
     @cached_property
     def posterior_figures(self) -> dict[str, Figure]:
-        """Cavg, Cllr, min-Cllr and calibration error, by `gmmaudio.evaluate.posterior_figures`.
-
-        Empty unless every clip has posteriors over all labels of the model.
-        """
-        said = [clip.decision.posteriors for clip in self.predictions if clip.decision is not None]
-        if len(said) < len(self.predictions) or any(set(one) != set(self.model_labels) for one in said):
-            return {}
-        groups = [clip.group for clip in self.predictions]
-        return posterior_figures(self.truth, self.predicted, said, list(self.model_labels), groups)
+        """Cavg, Cllr, min-Cllr and calibration error; empty unless all clips have posteriors of all model labels."""
+        return figures_of(self.predictions, list(self.model_labels))
 
     @property
     def calibrated(self) -> bool:
@@ -237,7 +231,7 @@ def headline(found: Evaluation) -> str:
 def extent(found: Evaluation) -> str:
     """How many clips and groups the figures rest on, in words."""
     clips, groups = found.interval.clips, found.interval.groups
-    return _count(clips, "clip") + (f" in {_count(groups, 'group')}" if groups else ", no groups known")
+    return counted(clips, "clip") + (f" in {counted(groups, 'group')}" if groups else ", no groups known")
 
 
 def _summary(found: Evaluation) -> list[str]:
@@ -249,7 +243,7 @@ def _summary(found: Evaluation) -> list[str]:
     ]
     lines += figure_lines(found.posterior_figures, found.calibrated)
     if found.errors:
-        lines.append(f"failed             {_count(len(found.errors), 'clip')} could not be scored, not counted above")
+        lines.append(f"failed             {counted(len(found.errors), 'clip')} could not be scored, not counted above")
     return lines + [f"warning: {text}" for text in caveats(found)]
 
 
@@ -259,7 +253,7 @@ def caveats(found: Evaluation) -> list[str]:
     if found.not_in_model:
         names = ", ".join(shown(label) for label in found.not_in_model)
         lost = sum(clip.truth in found.not_in_model for clip in found.predictions)
-        warnings.append(f"the model does not know {names}: {_count(lost, 'clip')}, all counted as wrong")
+        warnings.append(f"the model does not know {names}: {counted(lost, 'clip')}, all counted as wrong")
     single = sum(clip.group is None for clip in found.predictions)
     if single == len(found.predictions):
         warnings.append(
@@ -267,7 +261,7 @@ def caveats(found: Evaluation) -> list[str]:
             "  interval is too narrow; if training and test share one, the accuracy is too high."
         )
     elif single:
-        warnings.append(f"{_count(single, 'clip')} without a group: each counts as a group of its own")
+        warnings.append(f"{counted(single, 'clip')} without a group: each counts as a group of its own")
     elif found.interval.groups == 1:
         warnings.append("all clips are of one group: the interval says nothing about any other")
     return warnings
@@ -305,17 +299,12 @@ def _matrix(found: Evaluation) -> list[str]:
 
 def _top_confusions(found: Evaluation) -> list[str]:
     names = [*(shown(label) for label in found.labels), "(refused)"]
-    table = np.column_stack([found.confusion, found.refused])
-    clips = table.sum(axis=1)
-    np.fill_diagonal(table, 0)
-    # A stable sort keeps the order of the labels where counts are equal.
-    order = np.argsort(-table, axis=None, kind="stable")[:_TOP_CONFUSIONS]
-    pairs = [(int(i), int(j)) for i, j in zip(*np.unravel_index(order, table.shape), strict=True) if table[i, j]]
-    if not pairs:
+    top = top_confusions(found.confusion, found.refused, TOP_CONFUSIONS)
+    if not top:
         return ["no confusions"]
-    left, right = (max(len(names[pair[end]]) for pair in pairs) for end in (0, 1))
+    left, right = max(len(names[one.truth]) for one in top), max(len(names[one.answer]) for one in top)
     return ["most frequent confusions"] + [
-        f"{names[i]:{left}}  taken for  {names[j]:{right}}  {table[i, j]:>5} of {clips[i]}" for i, j in pairs
+        f"{names[one.truth]:{left}}  taken for  {names[one.answer]:{right}}  {one.clips:>5} of {one.of}" for one in top
     ]
 
 
@@ -323,5 +312,6 @@ def _percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.1f}"
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """A number with its noun."""
     return f"{number} {noun}" + ("" if number == 1 else "s")

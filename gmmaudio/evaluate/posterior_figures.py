@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from gmmaudio.measures.intervals import Interval
 from gmmaudio.measures.language import average_cost
 from gmmaudio.measures.multiclass import class_cllr, detection_llrs, min_class_cllr
 from gmmaudio.measures.resampling import figure_interval
+
+if TYPE_CHECKING:
+    from gmmaudio.evaluate.evaluation import Prediction
 
 Floats = NDArray[np.float64]
 
@@ -127,6 +130,15 @@ def posterior_figures(
         name: _figure(figure, most, every, np.arange(len(rows)) if name == "cavg" else inside, groups)
         for name, (figure, most) in FIGURES.items()
     }
+
+
+def figures_of(predictions: Sequence[Prediction], labels: Sequence[str]) -> dict[str, Figure]:
+    """`posterior_figures` of decisions; empty unless every one has posteriors over all labels of the model."""
+    said = [clip.decision.posteriors for clip in predictions if clip.decision is not None]
+    if len(said) < len(predictions) or any(set(one) != set(labels) for one in said):
+        return {}
+    truth, answers = [clip.truth for clip in predictions], [clip.label for clip in predictions]
+    return posterior_figures(truth, answers, said, labels, [clip.group for clip in predictions])
 
 
 def as_plain(figures: Mapping[str, Figure]) -> dict[str, Any]:
