@@ -96,6 +96,37 @@ def test_without_durations_and_priors_it_is_logistic_regression(monkeypatch: pyt
     assert offset == pytest.approx(oracle.intercept_[0], abs=1e-5)
 
 
+def test_at_the_optimum_the_slope_is_nought() -> None:
+    """The condition for it, written out: residuals, weighed by what each number moves, balance the offsets' prior."""
+    clips = clips_of(300, seed=11)
+    found = fit_calibration(clips)
+    likelihoods = found.log_likelihoods(clips.scores, clips.frames)
+    posterior = np.exp(likelihoods - np.logaddexp.reduce(likelihoods, axis=1, keepdims=True))
+    residual = posterior - ((1 - 1 / 301) * np.eye(4)[clips.truth] + 1 / 301 / 4)
+    share = worth(clips.frames, found.half)[:, None]
+    prior = 1 / (2.0**2 * 300)  # a standard deviation of 2 nats, and 300 clips, each a group of its own
+    np.testing.assert_allclose((share * residual).sum(axis=0) / 300, -prior * np.array(found.long), atol=1e-7)
+    np.testing.assert_allclose(((1 - share) * residual).sum(axis=0) / 300, -prior * np.array(found.short), atol=1e-7)
+    centred = clips.scores - clips.scores.mean(axis=1, keepdims=True)
+    assert np.sum(share * residual * centred) / 300 == pytest.approx(0, abs=1e-6)
+
+
+def test_slope_and_curvature_are_those_of_the_loss() -> None:
+    """By central differences."""
+    clips = clips_of(300, seed=12)
+    targets = np.eye(4)[clips.truth] * 0.99 + 0.0025
+    problem = calibration_fit._Problem(clips.scores, worth(clips.frames, 256.0), targets, np.full(300, 1 / 300), 300)
+    at = np.random.default_rng(0).normal(0, 0.3, 9)
+    slope, curvature = problem.slope_and_curvature(at)
+    steps = 1e-5 * np.eye(9)
+    by_loss = [(problem.loss(at + step) - problem.loss(at - step)) / 2e-5 for step in steps]
+    np.testing.assert_allclose(slope, by_loss, atol=1e-8)
+    by_slope = [
+        (problem.slope_and_curvature(at + step)[0] - problem.slope_and_curvature(at - step)[0]) / 2e-5 for step in steps
+    ]
+    np.testing.assert_allclose(curvature, by_slope, atol=1e-7)
+
+
 def test_more_clips_of_a_label_are_no_prior() -> None:
     few = clips_of(1000, seed=3)
     # Label 0 comes three times: as if it had three times the clips, of the same kind. Groups keep the units equal.

@@ -94,12 +94,12 @@ def test_a_longer_clip_of_the_same_kind_is_surer() -> None:
 
 
 def test_a_clip_shorter_than_calibration_ever_saw_is_warned_of() -> None:
-    classifier = replace(two_gaussians(), calibration=CALIBRATED)
-    one, two = (classifier.decide_frames(np.ones((n, 30)), 0.05 * n, 0.01 * n) for n in (1, 2))
-    assert [warning.code for warning in one.warnings] == ["shorter_than_calibrated"]
-    assert "0.01 s of sound" in one.warnings[0].message
-    assert "0.02 s" in one.warnings[0].message
-    assert two.warnings == ()
+    classifier = replace(two_gaussians(), calibration=replace(CALIBRATED, shortest=6))
+    three, six = (classifier.decide_frames(np.ones((n, 30)), 0.05 * n, 0.01 * n) for n in (3, 6))
+    assert [warning.code for warning in three.warnings] == ["shorter_than_calibrated"]
+    assert "0.03 s of sound" in three.warnings[0].message
+    assert "0.06 s" in three.warnings[0].message
+    assert six.warnings == ()
 
 
 def test_a_clip_that_no_label_explains_is_unknown() -> None:

@@ -134,6 +134,10 @@ def test_pieces_by_length(corpus: Path, trained: Trained) -> None:
     read = json.loads(json.dumps(found.as_dict(), allow_nan=False))
     assert [row["duration"] for row in read["durations"]] == [2.0, 0.5]
     assert read["durations"][0]["identification_error"] == pytest.approx(1 - found.found[2.0].accuracy)
+    for row in read["durations"]:
+        low, high = row["identification_error_interval"]
+        assert 0 <= low <= row["identification_error"] <= high <= 1
+        assert low < high
     assert {"cavg", "cllr", "min_cllr", "calibration_error", "clips", "groups"} <= set(read["durations"][0])
     lines = found.as_text().splitlines()
     assert lines[0].split()[:3] == ["seconds", "pieces", "groups"]

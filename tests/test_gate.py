@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -96,6 +97,29 @@ def test_refusals_are_those_of_whole_clips() -> None:
     whole, mixed = fit_gate(PLAIN, one, outside), fit_gate(PLAIN, both, outside)
     assert mixed == whole
     assert mixed.insiders == 500
+
+
+def test_labels_weigh_the_same_whatever_their_clips() -> None:
+    """Label 0, whose clips lead by more, comes once or five times: the threshold stays where it is."""
+    once = normal_clips(1000, 0.0, 9, own=False)
+    once.scores[once.truth == 0] *= 2.0
+    rows = np.concatenate([np.arange(1000), np.repeat(np.flatnonzero(once.truth == 0), 4)])
+    often = HeldOut(
+        once.truth[rows], once.scores[rows], once.frames[rows], once.weight[rows], np.arange(len(rows)),
+        [once.group[i] for i in rows],
+    )  # fmt: skip
+    inside = normal_clips(500, 3.0, 10)
+    assert fit_gate(PLAIN, inside, often).threshold == fit_gate(PLAIN, inside, once).threshold
+
+
+def test_clips_of_one_voice_are_no_independent_witnesses() -> None:
+    """One voice of ten is refused altogether: the interval must reckon with voices, not with clips."""
+    inside, outside = normal_clips(500, 6.0, 11), normal_clips(500, 0.0, 12, own=False)
+    inside.scores[[group == "g0" for group in inside.group]] = 0.0
+    by_voice = fit_gate(PLAIN, inside, outside)
+    by_clip = fit_gate(PLAIN, replace(inside, group=[None] * 500), outside)
+    assert by_voice.refused == by_clip.refused
+    assert by_voice.refused_high - by_voice.refused_low > 3 * (by_clip.refused_high - by_clip.refused_low)
 
 
 def test_the_threshold_gives_way_with_the_rate_that_is_allowed() -> None:

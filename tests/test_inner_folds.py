@@ -96,6 +96,7 @@ def test_no_outsider_is_scored_by_a_scorer_that_heard_its_group_or_its_label() -
         assert str(own.group) not in groups
         assert labels == {"a", "b", "c", "d"} - {own.label}
     assert len(record.heard) == 4
+    assert len({frozenset(groups) for groups, _ in record.heard}) == 4  # the four folds take turns
     rows = np.arange(len(found.truth))
     assert (found.scores[rows, found.truth] == -np.inf).all()
     assert np.isfinite(found.scores).sum() == 3 * len(rows)
@@ -188,6 +189,12 @@ def test_a_piece_is_what_the_front_end_makes_of_its_samples_alone(corpus: Path, 
         np.testing.assert_array_equal(second.frames, alone.frames)
     else:  # resampled as a whole and then cut: the filter rings across the cut
         np.testing.assert_allclose(second.frames[5:-5], alone.frames[5:-5], atol=0.3)
+
+
+def test_pieces_of_a_segment_are_placed_in_the_file(corpus: Path) -> None:
+    entry = replace(in_split(read_corpus(corpus), "train")[0], start=0.5, end=2.0)
+    pieces = piece_examples(entry, PRESETS["speech"], [0.75])[0.75]
+    assert [(piece.entry.start, piece.entry.end) for piece in pieces] == [(0.5, 1.25), (1.25, 2.0)]
 
 
 def test_a_silent_piece_is_a_failure_and_the_others_go_on(tmp_path: Path) -> None:
