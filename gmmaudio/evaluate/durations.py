@@ -49,9 +49,12 @@ class Durations:
         return {"durations": [_row(*item) for item in self.found.items()], "too_long": list(self.too_long)}
 
     def as_text(self) -> str:
-        """A table for the terminal: a line of figures for each length, their 95 % intervals beneath."""
+        """A table for the terminal: a line of figures for each length, their 95 % intervals beneath.
+
+        Pieces refused as unknown count as errors, too.
+        """
         head = f"{'seconds':>7}  {'pieces':>6}  {'groups':>6}"
-        names = ("error %", "Cavg", "Cllr", "min-Cllr", "cal. error")
+        names = ("error %", "refused %", "Cavg", "Cllr", "min-Cllr", "cal. error")
         lines = [head + "".join(f"  {name:>12}" for name in names)]
         for length, found in self.found.items():
             lines += _lines(length, found)
@@ -174,8 +177,8 @@ def _row(length: float, found: Evaluation) -> dict[str, Any]:
 def _lines(length: float, found: Evaluation) -> list[str]:
     """The figures, and their intervals beneath; a dash where there is none."""
     sure = found.interval
-    values = [f"{100 * (1 - found.accuracy):.1f}"]
-    ranges = [f"{100 * (1 - sure.high):.1f}-{100 * (1 - sure.low):.1f}"]
+    values = [f"{100 * (1 - found.accuracy):.1f}", f"{100 * found.refused.sum() / sure.clips:.1f}"]
+    ranges = [f"{100 * (1 - sure.high):.1f}-{100 * (1 - sure.low):.1f}", ""]
     for name in COLUMNS:
         value, bounds = found.posterior_figures.get(name, (None, None))
         values.append("-" if value is None else f"{value:.3f}")
