@@ -304,8 +304,18 @@ def test_inspect_draws_a_clip(model: Path, corpus: Path, tmp_path: Path, capsys:
     assert picture.read_bytes()[:4] == b"\x89PNG"
     assert "voiced_seconds" in capsys.readouterr().out
     assert main(["inspect", clip, "--plot", str(tmp_path / "clip.txt")]) == 2
-    assert main(["inspect", str(model), "--plot", str(picture)]) == 2
-    assert "--plot draws clips" in capsys.readouterr().err
+    assert main(["inspect", str(model), "--plot", str(tmp_path / "model.svg")]) == 0
+    assert "<svg" in (tmp_path / "model.svg").read_text("utf-8")
+    assert "training_clips" in capsys.readouterr().out
+
+
+def test_report_holds_the_command_the_model_and_the_sounds(model: Path, corpus: Path, tmp_path: Path) -> None:
+    assert main(["evaluate", str(model), str(corpus), "--split", "test", "--report", str(tmp_path / "report")]) == 0
+    page = (tmp_path / "report" / "report.html").read_text("utf-8")
+    assert "The command" in page
+    assert "training clips" in page
+    wrong = page.count(" instead of ")
+    assert page.count("<audio") == wrong
 
 
 @pytest.mark.parametrize(

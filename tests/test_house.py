@@ -28,11 +28,11 @@ HOMES = {
     "av": {"corpus/av_decoder.py"},
     "joblib": {"estimators/"},
     "librosa": {"features/librosa_steps.py"},
-    "matplotlib": {"evaluate/clip_picture.py", "evaluate/pictures.py", "evaluate/plots.py"},
+    "matplotlib": {f"evaluate/{name}.py" for name in ("clip_picture", "model_picture", "pictures", "plots")},
     "safetensors": {"tensors.py"},
     "scipy": {"measures/intervals.py", "measures/paired.py"},  # quantiles and tails: scipy.special
     "sklearn": {"corpus/splits.py", "estimators/"},
-    "soundfile": {"corpus/decoder.py", "corpus/synth.py"},
+    "soundfile": {"corpus/decoder.py", "corpus/excerpt.py", "corpus/synth.py"},
     "soxr": {"corpus/passage.py"},
     "threadpoolctl": {"parallel.py"},
     "tqdm": {"cli/output.py"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from gmmaudio.cli.options import (
@@ -51,16 +51,18 @@ def run(options: argparse.Namespace) -> int:
     with reader(options) as audio:
         entries, read, own = open_data(options, audio)
         entries, folds = _folds(entries, options)
+        chosen = settings(options, own)
         found = cross_validate(
             entries,
             folds,
-            settings(options, own),
+            chosen,
             cores(options),
             options.allow_leaks,
             progress(options, "reading"),
             read,
         )
-    return print_figures(found, found.pooled, options)
+    known = asdict(chosen) | {"components": chosen.components or "auto", "front_end": chosen.front_end.as_dict()}
+    return print_figures(found, found.pooled, options, entries, known)
 
 
 def _folds(entries: list[Entry], options: argparse.Namespace) -> tuple[list[Entry], list[str]]:

@@ -32,6 +32,7 @@ def add(verb: Verb) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the verb."""
+    from gmmaudio.classify.describe import describe
     from gmmaudio.classify.model_file import load
     from gmmaudio.corpus.manifest import in_split
     from gmmaudio.corpus.selection import in_fold
@@ -46,4 +47,4 @@ def run(options: argparse.Namespace) -> int:
             inside = in_fold(entries, options.fold_by or "fold", options.fold)
             entries = [entry for entry, kept in zip(entries, inside, strict=True) if kept]
         found = evaluate(classifier, entries, cores(options), options.allow_leaks, progress(options, "scoring"), read)
-    return print_figures(found, found, options)
+    return print_figures(found, found, options, entries, describe(options.model))

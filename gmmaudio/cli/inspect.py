@@ -19,17 +19,15 @@ def add(verb: Verb) -> None:
     """Describe the verb."""
     flags = verb("inspect", run, "say what a model, a feature store or a clip is")
     flags.add_argument("path", metavar="MODEL|STORE|CLIP")
-    flags.add_argument("--plot", metavar="FILE", help="also write a picture of the clip there")
+    flags.add_argument("--plot", metavar="FILE", help="also write a picture of the clip or model there")
     flags.add_argument("--format", choices=["text", "json"], default="text")
     add_preset(flags)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the facts; draw the clip."""
-    from gmmaudio.classify.describe import describe, is_clip
+    from gmmaudio.classify.describe import describe
 
-    if options.plot and not is_clip(options.path):
-        raise DataError("bad_flags", "--plot draws clips; there are no pictures of models and stores yet")
     try:
         if options.plot:
             _plot(options)
@@ -42,9 +40,20 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _plot(options: argparse.Namespace) -> None:
-    from gmmaudio.corpus.audio import read_clip
-    from gmmaudio.evaluate.clip_picture import clip_picture
+    from gmmaudio.classify.describe import is_clip
+    from gmmaudio.features.store import is_store
 
-    chosen = front_end(options)
-    clip_picture(read_clip(options.path, chosen.rate), chosen, Path(options.plot))
+    if is_store(Path(options.path)):
+        raise DataError("bad_flags", "--plot draws clips and models; there are no pictures of stores")
+    if is_clip(options.path):
+        from gmmaudio.corpus.audio import read_clip
+        from gmmaudio.evaluate.clip_picture import clip_picture
+
+        chosen = front_end(options)
+        clip_picture(read_clip(options.path, chosen.rate), chosen, Path(options.plot))
+    else:
+        from gmmaudio.classify.model_file import load
+        from gmmaudio.evaluate.model_picture import model_picture
+
+        model_picture(load(options.path), options.plot)
     log.info("wrote %s", printable(options.plot))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +17,26 @@ from gmmaudio.files import printable
 
 if TYPE_CHECKING:
     from gmmaudio.classify.train import Trained
+    from gmmaudio.corpus.manifest import Entry
 
 log = logging.getLogger("gmmaudio")
 
 
-def print_figures(found: Any, pooled: Any, options: argparse.Namespace) -> int:
-    """Print an evaluation (or a cross-validation and its pooled part), write the report, give the status."""
+def print_figures(
+    found: Any, pooled: Any, options: argparse.Namespace, entries: Sequence[Entry], model: Mapping[str, Any]
+) -> int:
+    """Print an evaluation (or a cross-validation and its pooled part), write the report, give the status.
+
+    The report shows the model's facts and plays the clips of the entries.
+    """
     print(json.dumps(found.as_dict(), indent=2) if options.format == "json" else found.as_text())
     if options.report:
+        from gmmaudio.evaluate.page import Context
         from gmmaudio.evaluate.report import write_report
 
-        write_report(Path(options.report), found, pooled)
+        command = shlex.join(["gmmaudio", *sys.argv[1:]])
+        title = f"{Path(options.data).resolve().name}: evaluation"
+        write_report(Path(options.report), found, pooled, Context(title, command, model, entries))
         log.info("wrote %s", printable(options.report))
     for record in pooled.errors:
         log.warning("skipped %s", named(record["path"], record["error"]["message"]))

@@ -220,7 +220,8 @@ def _predict(classifier: Classifier, examples: Sequence[Example], jobs: int) -> 
     def one(example: Example) -> Prediction:
         decision = classifier.decide_frames(example.frames, example.seconds, example.voiced_seconds)
         entry = example.entry
-        return Prediction(entry.name, entry.label, decision.label, entry.group, example.seconds, entry.start, entry.end)
+        where = (entry.group, example.seconds, entry.start, entry.end)
+        return Prediction(entry.name, entry.label, decision.label, *where, decision)
 
     with one_blas_thread():
         return list(map_in_order(one, examples, jobs))

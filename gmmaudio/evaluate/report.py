@@ -1,4 +1,4 @@
-"""The report of an evaluation: its figures as JSON and text, and a picture of the confusions, in one folder."""
+"""The report of an evaluation in one folder: a page to look at, the figures as JSON and text, a picture to pass on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gmmaudio.errors import DataError
 from gmmaudio.evaluate.evaluation import Evaluation
+from gmmaudio.evaluate.page import Context, html_page
 from gmmaudio.evaluate.plots import confusion_picture
 from gmmaudio.files import write_atomically
 
@@ -15,8 +16,15 @@ if TYPE_CHECKING:
     from gmmaudio.evaluate.heldout import CrossValidation
 
 
-def write_report(folder: Path, found: Evaluation | CrossValidation, pooled: Evaluation) -> None:
-    """Write evaluation.json, evaluation.txt and confusion.png.
+NO_CONTEXT = Context()
+
+
+def write_report(
+    folder: Path, found: Evaluation | CrossValidation, pooled: Evaluation, context: Context = NO_CONTEXT
+) -> None:
+    """Write report.html, evaluation.json, evaluation.txt and confusion.png.
+
+    The page holds excerpts of the worst errors' clips: where these must not be passed on, it must not either.
 
     Parameters
     ----------
@@ -26,6 +34,8 @@ def write_report(folder: Path, found: Evaluation | CrossValidation, pooled: Eval
         What is shown as JSON and text.
     pooled : Evaluation
         What the picture shows.
+    context : Context, default empty
+        What the page shows beside the figures: the model, the command, where the clips are.
 
     Raises
     ------
@@ -37,6 +47,7 @@ def write_report(folder: Path, found: Evaluation | CrossValidation, pooled: Eval
         write_atomically(folder / "evaluation.json", (json.dumps(found.as_dict(), indent=2) + "\n").encode())
         text = found.as_text() + "\n"
         write_atomically(folder / "evaluation.txt", text.encode("utf-8", "backslashreplace"))
+        write_atomically(folder / "report.html", html_page(found, context).encode("utf-8", "backslashreplace"))
         confusion_picture(pooled, folder / "confusion.png")
     except OSError as error:
         raise DataError("cannot_write", f"cannot write the report to {folder}: {error.strerror}") from error

@@ -1,0 +1,114 @@
+"""The scores behind an evaluation's decisions, as trials: is this clip of that label?
+
+Scores of different clips have different levels: a loud clip may lie high under all labels. What can be
+compared is a label's lead: its score less the best of the others' on the same clip. A clip is decided for the label
+whose lead is above zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmaudio.evaluate.evaluation import Evaluation, Prediction
+from gmmaudio.measures.detection import area_under_curve
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Leads and posteriors of the clips that have them.
+
+    Parameters
+    ----------
+    clips : sequence of Prediction
+        Those with scores for the same labels, two at least.
+    labels : tuple of str
+        In the order of the columns.
+    leads : (n, L) float
+        Of each label on each clip.
+    truth : (n, L) bool
+        Whether the clip is of the label.
+    """
+
+    clips: Sequence[Prediction]
+    labels: tuple[str, ...]
+    leads: Floats
+    truth: NDArray[np.bool_]
+
+    @property
+    def targets(self) -> Floats:
+        """Leads of the true labels (T,)."""
+        return self.leads[self.truth]
+
+    @property
+    def others(self) -> Floats:
+        """Leads of all labels on clips that are not of them (N,)."""
+        return self.leads[~self.truth]
+
+    @property
+    def margins(self) -> Floats:
+        """Best score less second best, of each clip (n,)."""
+        return np.asarray(self.leads.max(axis=1))
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether each clip was decided rightly (n,)."""
+        return np.array([clip.label == clip.truth for clip in self.clips])
+
+    @property
+    def confidences(self) -> Floats:
+        """The posterior of the best label of each clip (n,)."""
+        best = [max(clip.decision.posteriors.values()) for clip in self.clips if clip.decision is not None]
+        return np.minimum(best, 1.0)
+
+    def area(self, label: str) -> float | None:
+        """The area under the ROC curve of one label against the others; None where it lacks either kind of clip."""
+        if label not in self.labels:
+            return None
+        column = self.labels.index(label)
+        own = self.truth[:, column]
+        if own.all() or not own.any():
+            return None
+        return area_under_curve(self.leads[own, column], self.leads[~own, column])
+
+
+def trials_of(found: Evaluation) -> Trials | None:
+    """The trials of an evaluation; None where no clip has scores, or the clips were scored for different labels.
+
+    Examples
+    --------
+    >>> from gmmaudio.classify.classifier import Decision
+    >>> said = Decision("cat", {"cat": -1.0, "dog": -3.0}, {"cat": 0.9, "dog": 0.1}, "loglik", 2.0, 1.0, 1.0)
+    >>> trials_of(Evaluation([Prediction("a.wav", "cat", "cat", decision=said)], ["cat", "dog"])).leads
+    array([[ 2., -2.]])
+    """
+    known = [(clip, clip.decision.scores) for clip in found.predictions if clip.decision is not None]
+    clips = [clip for clip, scores in known if np.isfinite(list(scores.values())).all()]
+    sets = {tuple(scores) for _, scores in known}
+    if not clips or len(sets) != 1 or len(labels := sets.pop()) < 2:
+        return None
+    scores = np.array([list(clip.decision.scores.values()) for clip in clips if clip.decision is not None])
+    truth = np.array([[label == clip.truth for label in labels] for clip in clips])
+    return Trials(clips, labels, leads(scores), truth)
+
+
+def leads(scores: Floats) -> Floats:
+    """Each label's score less the best of the others': (n, L) to (n, L), L at least 2.
+
+    Examples
+    --------
+    >>> leads(np.array([[5.0, 2.0, 1.0]]))
+    array([[ 3., -3., -4.]])
+    """
+    rows = np.arange(len(scores))
+    best = scores.argmax(axis=1)
+    rest = scores.copy()
+    rest[rows, best] = -np.inf
+    found = scores - scores[rows, best][:, None]
+    found[rows, best] = scores[rows, best] - rest.max(axis=1)
+    return np.asarray(found)

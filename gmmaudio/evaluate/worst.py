@@ -1,0 +1,148 @@
+"""The errors that a classifier made most surely, with what can be heard and seen of them.
+
+The clips are read again when the page is written: they may be gone, or have changed. A clip that cannot be read is
+shown without sound, and the reason is said.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmaudio.corpus.audio import Clip, read_clip
+from gmmaudio.corpus.excerpt import MP3_RATE, loudest, mp3
+from gmmaudio.corpus.manifest import Entry
+from gmmaudio.errors import ClipError
+from gmmaudio.evaluate.evaluation import Evaluation, Prediction
+
+MOST = 10
+SECONDS = 5.0  # of an excerpt
+_WINDOW = 1024  # samples
+_ROWS, _COLUMNS = 72, 280
+_RANGE = 12.0  # nats of power between black and white: 52 dB
+_INKS = np.array([[16, 14, 38], [64, 32, 110], [168, 52, 108], [240, 120, 70], [252, 226, 164]], np.float64)
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """Part of a clip, ready for a page.
+
+    Parameters
+    ----------
+    start, end : float
+        Where the part lies in the clip, in seconds.
+    sound, picture : str
+        An MP3 and a PNG as data URIs.
+    """
+
+    start: float
+    end: float
+    sound: str
+    picture: str
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """One clip decided wrongly.
+
+    Parameters
+    ----------
+    clip : Prediction
+    lead : float or None
+        The score of the answer less that of the truth; None where there are no such scores.
+    excerpt : Excerpt or None
+    silence : str
+        Why there is no excerpt; empty where none was asked for.
+    """
+
+    clip: Prediction
+    lead: float | None
+    excerpt: Excerpt | None = None
+    silence: str = ""
+
+
+def worst(found: Evaluation, entries: Sequence[Entry] = (), most: int = MOST) -> list[Mistake]:
+    """The mistakes with the greatest lead over the truth, greatest first.
+
+    Parameters
+    ----------
+    found : Evaluation
+    entries : sequence of Entry
+        Where the clips are; without one a mistake has no excerpt.
+    most : int, default 10
+    """
+    wrong = [clip for clip in found.predictions if clip.label is not None and clip.label != clip.truth]
+    ranked = sorted(wrong, key=lambda clip: -(_lead(clip) or 0.0))[:most]
+    if not entries:
+        return [Mistake(clip, _lead(clip)) for clip in ranked]
+    where = {(entry.name, entry.start, entry.end): entry for entry in entries}
+    return [_heard(clip, where.get((clip.path, clip.start, clip.end))) for clip in ranked]
+
+
+def _lead(clip: Prediction) -> float | None:
+    """The answer's score less the truth's; where the model does not know the truth, less the second best."""
+    if clip.decision is None or clip.label is None:
+        return None
+    scores = clip.decision.scores
+    if clip.truth not in scores:
+        return clip.decision.margin
+    return scores[clip.label] - scores[clip.truth]
+
+
+def _heard(clip: Prediction, entry: Entry | None) -> Mistake:
+    lead = _lead(clip)
+    if entry is None:
+        return Mistake(clip, lead, silence="it was not said where the clip is")
+    try:
+        return Mistake(clip, lead, excerpt(read_clip(entry.path, MP3_RATE, entry.start, entry.end)))
+    except ClipError as error:
+        return Mistake(clip, lead, silence=f"the clip could not be read again: {error.message}")
+
+
+def excerpt(clip: Clip, seconds: float = SECONDS) -> Excerpt:
+    """The loudest part of a clip at ``MP3_RATE``: its sound and its spectrogram."""
+    first, last = loudest(clip, seconds)
+    part = clip.samples[first:last]
+    sound = "data:audio/mpeg;base64," + base64.b64encode(mp3(part)).decode()
+    picture = "data:image/png;base64," + base64.b64encode(png(spectrogram(part))).decode()
+    return Excerpt(first / clip.rate, last / clip.rate, sound, picture)
+
+
+def spectrogram(samples: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Levels (72, 280) from 0 to 255: low frequencies at the bottom, evenly spaced in mel; 255 is the loudest."""
+    padded = np.pad(samples.astype(np.float64), _WINDOW // 2)
+    starts = np.linspace(0, len(padded) - _WINDOW, _COLUMNS).astype(int)
+    frames = padded[starts[:, None] + np.arange(_WINDOW)] * np.hanning(_WINDOW)
+    power = np.square(np.abs(np.fft.rfft(frames)))
+    mels = np.linspace(0, np.log1p(MP3_RATE / 2 / 700), _ROWS + 1)
+    edges = np.round(700 * np.expm1(mels) / MP3_RATE * _WINDOW).astype(int)
+    pooled = np.add.reduceat(power, np.minimum(edges[:-1], _WINDOW // 2), axis=1) + 1e-12
+    levels = np.log(pooled)
+    return np.asarray(np.clip(255 * (1 + (levels - levels.max()) / _RANGE), 0, 255).T[::-1].astype(np.uint8))
+
+
+def png(levels: NDArray[np.uint8]) -> bytes:
+    """An image of levels (height, width) from dark to bright, as a PNG file with a palette."""
+    height, width = levels.shape
+    stops = np.linspace(0, 255, len(_INKS))
+    palette = np.stack([np.interp(np.arange(256), stops, ink) for ink in _INKS.T], axis=1).astype(np.uint8)
+    rows = np.concatenate([np.zeros((height, 1), np.uint8), levels], axis=1)  # each row's filter: none
+    header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
+    parts = [
+        (b"IHDR", header),
+        (b"PLTE", palette.tobytes()),
+        (b"IDAT", zlib.compress(rows.tobytes(), 9)),
+        (b"IEND", b""),
+    ]
+    out = io.BytesIO()
+    out.write(b"\x89PNG\r\n\x1a\n")
+    for kind, data in parts:
+        out.write(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)))
+    return out.getvalue()
