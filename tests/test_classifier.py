@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from gmmaudio.classify.calibrate import Calibration
 from gmmaudio.classify.classifier import Classifier, Decision
+from gmmaudio.classify.gate import Gate
 from gmmaudio.classify.model_file import to_bytes
 from gmmaudio.classify.scorers import MixtureScorer
 from gmmaudio.classify.timeline import Window, score_windows, windows_of
@@ -59,6 +62,73 @@ def test_among_leaves_the_others_out() -> None:
     assert decision.label == "low"
     assert decision.posteriors == {"low": 1.0}
     assert decision.margin is None
+
+
+CALIBRATED = Calibration(4.0, 3.0, (0.0, 0.5), (0.0, 0.1), 2, 8, 4)
+
+
+def test_posteriors_of_a_calibrated_classifier_are_bayes_rule_on_its_log_likelihoods() -> None:
+    classifier = replace(two_gaussians(), calibration=CALIBRATED)
+    frames = np.zeros((1, 30))
+    frames[0, 0] = 0.25
+    # The scores differ by 0.5; one frame holds 1/4: 1/4 (4 x 0.5 + 0.5) + 3/4 x 0.1 = 0.7
+    decision = classifier.decide_frames(frames, 0.1, 0.01)
+    assert decision.calibrated
+    assert decision.posteriors["high"] == pytest.approx(1 / (1 + np.exp(-0.7)), abs=1e-9)
+    assert decision.margin == pytest.approx(0.5, abs=1e-9)  # in the score's unit, as before
+    # Priors act on them without any training: odds of exp(0.7) against 4.
+    prior = classifier.log_prior({"low": 0.8, "high": 0.2}, None)
+    turned = classifier.decide_frames(frames, 0.1, 0.01, log_prior=prior)
+    assert turned.label == "low"
+    assert turned.posteriors["low"] == pytest.approx(4 / (4 + np.exp(0.7)), abs=1e-9)
+    assert classifier.decide_frames(frames, 1, 1, log_prior=classifier.log_prior(None, ["low"])).label == "low"
+
+
+def test_a_longer_clip_of_the_same_kind_is_surer() -> None:
+    classifier = replace(two_gaussians(), calibration=replace(CALIBRATED, long=(0.0, 0.0), short=(0.0, 0.0)))
+    sure = [
+        classifier.decide_frames(np.full((n, 30), 0.01), 1, 1).posteriors["high"] for n in (1, 3, 10, 30, 1000, 3000)
+    ]
+    assert (np.diff(sure) > 0).all()
+    assert sure[-1] < 1 / (1 + np.exp(-4 * 0.6))  # 30 x 2 x 0.01 per frame: however long, this much and no more
+
+
+def test_a_clip_shorter_than_calibration_ever_saw_is_warned_of() -> None:
+    classifier = replace(two_gaussians(), calibration=replace(CALIBRATED, shortest=6))
+    three, six = (classifier.decide_frames(np.ones((n, 30)), 0.05 * n, 0.01 * n) for n in (3, 6))
+    assert [warning.code for warning in three.warnings] == ["shorter_than_calibrated"]
+    assert "0.03 s of sound" in three.warnings[0].message
+    assert "0.06 s" in three.warnings[0].message
+    assert six.warnings == ()
+
+
+def test_a_clip_that_no_label_explains_is_unknown() -> None:
+    gate = Gate(0.6, 0.05, 0.05, 0.0, 0.1, 0.1, 0.0, 0.2, 50, 50)
+    classifier = replace(two_gaussians(), calibration=CALIBRATED, gate=gate)
+    frames = np.zeros((1, 30))
+    frames[0, 0] = 0.25  # as above: "high" leads by 0.7 nats
+    assert classifier.decide_frames(frames, 1, 1).label == "high"
+    frames[0, 0] = 0.0  # 1/4 x 0.5 + 3/4 x 0.1 = 0.2
+    refused = classifier.decide_frames(frames, 1, 1)
+    assert refused.label is None
+    assert refused.unknown
+    assert refused.posteriors["high"] == pytest.approx(1 / (1 + np.exp(-0.2)), abs=1e-9)  # as if it were known
+    # Asked about "low" only, it need not say so of what "high" explains better.
+    among = classifier.log_prior(None, ["low"])
+    assert classifier.decide_frames(np.ones((1, 30)), 1, 1, log_prior=among).label is None
+
+
+def test_logits_are_per_clip_whatever_its_length() -> None:
+    class Logits:
+        score_kind = "logit"
+
+        def score(self, frames: np.ndarray) -> np.ndarray:
+            return np.array([0.0, 1.0]) + 0 * frames[0, 0]
+
+    classifier = replace(two_gaussians(), scorer=Logits())
+    for frames in (1, 100):
+        found = classifier.decide_frames(np.zeros((frames, 30)), 1, 1)
+        assert found.posteriors["high"] == pytest.approx(1 / (1 + np.exp(-1)), abs=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """The classifier: labels, a scorer and a front end, as one value; and what it decides about a clip.
 
 Every label's posterior is prior times likelihood over their sum (Bayes); with equal priors the decision is the
-label of greatest likelihood.
+label of greatest likelihood. A calibration, where training could learn one, makes the likelihoods those of the clip
+and not of so many independent frames; a gate refuses the clip that no label explains.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gmmaudio.classify.calibrate import Calibration
+from gmmaudio.classify.gate import Gate
 from gmmaudio.classify.scorers import Scorer
 from gmmaudio.corpus.audio import Clip, ClipWarning, Reader, clip_from_array, joined, read_through
 from gmmaudio.errors import ClipError, DataError
@@ -94,6 +97,10 @@ class Classifier:
         SHA-256 of the name of each group among them, sorted: evaluation refuses these groups, too.
     training : dict
         Facts about the training run, plain values: versions, seed, settings, counts.
+    calibration : Calibration, optional
+        Default: none; posteriors are then far too sure.
+    gate : Gate, optional
+        When to answer that a clip is unknown. Default: never.
 
     Examples
     --------
@@ -108,6 +115,8 @@ class Classifier:
     clip_hashes: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 32), np.uint8))
     group_hashes: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 32), np.uint8))
     training: Mapping[str, Any] = field(default_factory=dict)
+    calibration: Calibration | None = None
+    gate: Gate | None = None
 
     def __repr__(self) -> str:
         return f"<Classifier of {len(self.labels)} labels: {', '.join(self.labels[:10])}>"
@@ -191,22 +200,39 @@ class Classifier:
         """Decide about frames (n, d) that the front end has made."""
         log_prior = np.zeros(len(self.labels)) if log_prior is None else log_prior
         every = self.scorer.score(frames)
+        likelihoods = self.log_likelihoods(every, len(frames))
         kept = np.flatnonzero(np.isfinite(log_prior))
         scores, labels = every[kept], [self.labels[index] for index in kept]
-        counted = 1 if self.scorer.score_kind == "logit" else len(frames)
-        evidence = counted * scores + log_prior[kept]
+        evidence = likelihoods[kept] + log_prior[kept]
         odds = np.exp(evidence - evidence.max())
+        best = int(kept[evidence.argmax()])
+        known = self.gate is None or self.gate.accepts(likelihoods, best)
         ranked = np.sort(scores)
         return Decision(
-            label=labels[int(evidence.argmax())],
+            label=self.labels[best] if known else None,
             scores=dict(zip(labels, scores.tolist(), strict=True)),
             posteriors=dict(zip(labels, (odds / odds.sum()).tolist(), strict=True)),
             score_kind=self.scorer.score_kind,
             margin=float(ranked[-1] - ranked[-2]) if len(labels) > 1 else None,
             seconds=seconds,
             voiced_seconds=voiced_seconds,
-            warnings=warnings,
+            warnings=(*warnings, *self._length_warnings(len(frames), voiced_seconds)),
+            calibrated=self.calibration is not None,
         )
+
+    def log_likelihoods(self, scores: Floats, frames: int) -> Floats:
+        """Log-likelihoods (labels,) of a clip in nats, up to a constant, from its scores (labels,)."""
+        if self.calibration is not None:
+            return self.calibration.log_likelihoods(scores, frames)
+        return scores if self.scorer.score_kind == "logit" else frames * scores
+
+    def _length_warnings(self, frames: int, voiced_seconds: float) -> list[ClipWarning]:
+        shortest = 0 if self.calibration is None else self.calibration.shortest
+        if frames >= shortest:
+            return []
+        least = shortest * voiced_seconds / frames
+        text = f"{voiced_seconds:.2f} s of sound; calibration saw no clip below {least:.2f} s: trust posteriors less"
+        return [ClipWarning("shorter_than_calibrated", text)]
 
     def log_prior(self, prior: Mapping[str, float] | None, among: Sequence[str] | None) -> Floats:
         """Log priors (labels,); minus infinity for labels that are not considered."""

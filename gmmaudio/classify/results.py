@@ -96,6 +96,7 @@ def write_csv(out: TextIO, labels: Sequence[str], results: Results, top: int) ->
         "end",
         "label",
         "unknown",
+        "calibrated",
         "margin",
         "seconds",
         "voiced_seconds",

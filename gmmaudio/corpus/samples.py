@@ -169,7 +169,8 @@ def measure(block: NDArray[np.float32], mono: NDArray[np.float32]) -> Traits:
         return _broken(block)
     flat = _flat(block) if max(high, -low) >= _FULL_SCALE else 0
     energy = np.array([np.einsum("i,i", channel, channel) for channel in block.T], np.float64)
-    return Traits(len(block), low, high, flat, 0, len(block), energy, float(np.einsum("i,i", mono, mono)))
+    mixed = float(np.einsum("i,i", mono, mono)) if len(energy) > 1 else float(energy[0])
+    return Traits(len(block), low, high, flat, 0, len(block), energy, mixed)
 
 
 def refuse_broken(traits: Traits, name: str, limits: Limits) -> None:

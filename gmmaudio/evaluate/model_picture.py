@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from gmmaudio.classify.classifier import Classifier
 from gmmaudio.errors import DataError
-from gmmaudio.evaluate.evaluation import shown
+from gmmaudio.evaluate.evaluation_text import shown
 from gmmaudio.evaluate.pictures import check_suffix, save
 from gmmaudio.gmm.mixture import Mixture
 

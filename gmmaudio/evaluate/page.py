@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 import gmmaudio
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.evaluate import sections
-from gmmaudio.evaluate.evaluation import Evaluation, extent
+from gmmaudio.evaluate.evaluation import Evaluation
+from gmmaudio.evaluate.evaluation_text import extent
+from gmmaudio.evaluate.figures import headlines
 from gmmaudio.evaluate.finding import Finding
 from gmmaudio.evaluate.markup import Markup, join, tag
 from gmmaudio.evaluate.trials import trials_of
@@ -78,7 +80,7 @@ def html_page(found: Evaluation | CrossValidation, context: Context) -> str:
     trials = trials_of(pooled)
     parts = [
         tag("header", tag("h1", context.title), tag("p", f"Measured on {extent(pooled)}.", class_="pale")),
-        sections.headlines(pooled, trials),
+        headlines(pooled, trials),
         sections.warnings(pooled),
         sections.findings(context.findings),
         sections.confusion(pooled),

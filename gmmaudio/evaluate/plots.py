@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 
-from gmmaudio.evaluate.evaluation import Evaluation, extent, headline, shown
+from gmmaudio.evaluate.evaluation import Evaluation
+from gmmaudio.evaluate.evaluation_text import extent, headline, shown
 from gmmaudio.evaluate.pictures import check_suffix, save
 
 _RIGHT = LinearSegmentedColormap.from_list("right", ["#eef4fa", "#5b9bc9", "#0b3c6f"])

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from gmmaudio.evaluate import charts
 from gmmaudio.evaluate.confusions import top_confusions
-from gmmaudio.evaluate.evaluation import TOP_CONFUSIONS, Evaluation, caveats, counted, extent
-from gmmaudio.evaluate.figures import Figure, headline_figures, recall_intervals
+from gmmaudio.evaluate.evaluation import Evaluation
+from gmmaudio.evaluate.evaluation_text import TOP_CONFUSIONS, caveats, extent
+from gmmaudio.evaluate.figures import recall_intervals
 from gmmaudio.evaluate.finding import Finding
 from gmmaudio.evaluate.markup import Markup, tag
 from gmmaudio.evaluate.tables import DENSE, Cell, facts, matrix, number, percent, table
@@ -23,33 +23,6 @@ from gmmaudio.measures.intervals import Interval
 
 _MOST_ERRORS = 300  # rows of the list of all errors
 _SHOWN_CLIPS = 5
-
-
-def headlines(found: Evaluation, trials: Trials | None) -> Markup:
-    """The figures that come first, each with a bar for its interval."""
-    figures = headline_figures(found, trials)
-    return tag("div", *(_headline(figure) for figure in figures), class_="figures")
-
-
-def _headline(figure: Figure) -> Markup:
-    sure, shown = figure.sure, percent if figure.share else partial(number, digits=3)
-    parts = [tag("h3", figure.name), tag("b", shown(figure.value)), tag("small", figure.meaning)]
-    if sure is None:
-        parts.append(tag("small", "no interval: too few clips or groups"))
-    else:
-        spread = f"left:{100 * sure.low:.2f}%;width:{100 * (sure.high - sure.low):.2f}%"
-        bar = [tag("i", style=spread), tag("u", style=f"left:{100 * figure.value:.2f}%")]
-        parts += [
-            tag("div", *bar, class_="range", aria_hidden="true"),
-            tag("small", f"95 % interval {shown(sure.low)} to {shown(sure.high)}, {sure.method}"),
-            tag("small", _extent(sure)),
-        ]
-    return tag("div", *parts, class_="figure")
-
-
-def _extent(sure: Interval) -> str:
-    groups = f"{counted(sure.groups, 'group')}" if sure.groups else "no groups known"
-    return f"n = {counted(sure.clips, 'clip')}, {groups}"
 
 
 def warnings(found: Evaluation) -> Markup | None:

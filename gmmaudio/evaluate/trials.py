@@ -50,6 +50,11 @@ class Trials:
         """Leads of all labels on clips that are not of them (N,)."""
         return self.leads[~self.truth]
 
+    def sides(self, chosen: NDArray[np.intp]) -> tuple[Floats, Floats]:
+        """Targets and others among the clips chosen (m,)."""
+        found, truth = self.leads[chosen], self.truth[chosen]
+        return found[truth], found[~truth]
+
     @property
     def margins(self) -> Floats:
         """Best score less second best, of each clip (n,)."""

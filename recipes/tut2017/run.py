@@ -31,7 +31,8 @@ from gmmaudio import GaussianMixture
 from gmmaudio.classify.examples import Example, read_examples
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.errors import DataError
-from gmmaudio.evaluate.evaluation import Evaluation, Prediction, extent, headline
+from gmmaudio.evaluate.evaluation import Evaluation, Prediction
+from gmmaudio.evaluate.evaluation_text import extent, headline
 from gmmaudio.evaluate.heldout import refuse_straddling
 from gmmaudio.features.context import Deltas
 from gmmaudio.features.frontend import FrontEnd

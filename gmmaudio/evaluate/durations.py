@@ -1,0 +1,187 @@
+"""Evaluation by duration: the same clips, as they would have been had the recordings stopped sooner.
+
+A clip is cut into parts end to end, of which at most three are taken for each length, evenly spread
+(`gmmaudio.classify.pieces`); every piece goes through the front end by itself. Each file is read once. A clip that
+does not reach a length, by more than 5 %, is left out there; so the clips of two lengths are the same only if all
+are long enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+from gmmaudio.classify.classifier import Classifier
+from gmmaudio.classify.examples import Example, Failure, Progress, counted
+from gmmaudio.classify.pieces import piece_examples
+from gmmaudio.corpus.audio import Reader, read_through
+from gmmaudio.corpus.manifest import Entry
+from gmmaudio.errors import ClipError, DataError
+from gmmaudio.evaluate.evaluation import Evaluation, Prediction
+from gmmaudio.parallel import map_in_order, one_blas_thread
+
+COLUMNS = ("cavg", "cllr", "min_cllr", "calibration_error")
+
+Found = list[Prediction | dict[str, Any]]
+"""Predictions, and the records of pieces that failed."""
+
+
+@dataclass(frozen=True)
+class Durations:
+    """An evaluation for each length of clip.
+
+    Parameters
+    ----------
+    found : dict of float to Evaluation
+        By seconds, in the order asked for; a length that no clip reaches is not among them.
+    too_long : sequence of float
+        Lengths that no clip reaches.
+    """
+
+    found: Mapping[float, Evaluation]
+    too_long: Sequence[float] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """``durations``: a list of what `Evaluation.as_dict` gives, each with ``duration`` in seconds and
+        ``identification_error``, without its ``predictions``; ``too_long``: lengths that no clip reaches."""
+        return {"durations": [_row(*item) for item in self.found.items()], "too_long": list(self.too_long)}
+
+    def as_text(self) -> str:
+        """A table for the terminal: a line of figures for each length, their 95 % intervals beneath.
+
+        Pieces refused as unknown count as errors, too.
+        """
+        head = f"{'seconds':>7}  {'pieces':>6}  {'groups':>6}"
+        names = ("error %", "refused %", "Cavg", "Cllr", "min-Cllr", "cal. error")
+        lines = [head + "".join(f"  {name:>12}" for name in names)]
+        for length, found in self.found.items():
+            lines += _lines(length, found)
+        lines += [f"no clip is as long as {length:g} s" for length in self.too_long]
+        notes = dict.fromkeys(f"{length:g} s: {text}" for length, each in self.found.items() for text in each.warnings)
+        return "\n".join([*lines, *(f"warning: {text}" for text in notes)])
+
+
+def lengths_from(text: str) -> tuple[float, ...]:
+    """Lengths in seconds from a list such as "30,10,3,1".
+
+    Raises
+    ------
+    DataError
+        ``bad_setting``.
+
+    Examples
+    --------
+    >>> lengths_from("30,10,3,1")
+    (30.0, 10.0, 3.0, 1.0)
+    """
+    try:
+        lengths = tuple(float(part) for part in text.split(","))
+    except ValueError as error:
+        raise DataError("bad_setting", f"durations {text!r}; seconds are needed", "such as 30,10,3,1") from error
+    _check(lengths)
+    return lengths
+
+
+def evaluate_durations(
+    classifier: Classifier,
+    entries: Sequence[Entry],
+    lengths: Sequence[float],
+    jobs: int = 1,
+    progress: Progress | None = None,
+    read: Reader = read_through,
+) -> Durations:
+    """Evaluate a classifier on pieces of labelled clips, for each length of piece.
+
+    Whether it was trained on these clips is not asked here: evaluate the whole clips first.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    entries : sequence of Entry
+    lengths : sequence of float
+        Seconds, above 0 and distinct.
+    jobs : int, default 1
+        Threads, one file each; the figures have the same bits for any number.
+    progress : callable, optional
+        Called with the number of clips done and their total.
+    read : Reader
+        As in `gmmaudio.classify.examples.read_examples`.
+
+    Raises
+    ------
+    DataError
+        ``bad_setting``; ``no_decisions`` where no piece of any length could be scored.
+    """
+    _check(lengths)
+
+    def one(entry: Entry) -> dict[float, Found]:
+        try:
+            pieces = piece_examples(entry, classifier.front_end, lengths, read=read)
+        except ClipError as error:
+            return {length: [_record(Failure(entry, error))] for length in lengths}
+        return {length: [_prediction(classifier, piece) for piece in same] for length, same in pieces.items()}
+
+    with one_blas_thread():
+        clips = list(counted(map_in_order(one, entries, jobs), len(entries), progress))
+    found = {length: _evaluation(classifier, [clip[length] for clip in clips]) for length in lengths}
+    there = {length: each for length, each in found.items() if each is not None}
+    if not there:
+        raise DataError(
+            "no_decisions",
+            f"no piece of {', '.join(f'{length:g}' for length in lengths)} s could be scored",
+            "ask for shorter --durations",
+        )
+    return Durations(there, [length for length in lengths if length not in there])
+
+
+def _check(lengths: Sequence[float]) -> None:
+    if not lengths or len(set(lengths)) < len(lengths) or not all(isfinite(n) and n > 0 for n in lengths):
+        shown = ", ".join(f"{length:g}" for length in lengths)
+        raise DataError("bad_setting", f"durations {shown}; distinct seconds above 0 are needed", "such as 30,10,3,1")
+
+
+def _prediction(classifier: Classifier, piece: Example | Failure) -> Prediction | dict[str, Any]:
+    if isinstance(piece, Failure):
+        return _record(piece)
+    decision = classifier.decide_frames(piece.frames, piece.seconds, piece.voiced_seconds)
+    entry = piece.entry
+    where = (entry.group, piece.seconds, entry.start, entry.end)
+    return Prediction(entry.name, entry.label, decision.label, *where, decision)
+
+
+def _record(failure: Failure) -> dict[str, Any]:
+    return {"path": failure.entry.name, "error": failure.error.record()}
+
+
+def _evaluation(classifier: Classifier, clips: Sequence[Found]) -> Evaluation | None:
+    every = [one for clip in clips for one in clip]
+    predictions = [one for one in every if isinstance(one, Prediction)]
+    if not predictions:
+        return None
+    short = sum(not clip for clip in clips)
+    warnings = [f"{short} of {len(clips)} clips are shorter, and left out"] if short else []
+    if lost := len(every) - len(predictions):
+        warnings.append(f"{lost} of {len(every)} pieces could not be scored")
+    return Evaluation(predictions, classifier.labels, [one for one in every if isinstance(one, dict)], warnings)
+
+
+def _row(length: float, found: Evaluation) -> dict[str, Any]:
+    low, high = found.interval.low, found.interval.high
+    wrong = {"identification_error": 1 - found.accuracy, "identification_error_interval": [1 - high, 1 - low]}
+    plain = {name: value for name, value in found.as_dict().items() if name != "predictions"}
+    return {"duration": length, **wrong, **plain}
+
+
+def _lines(length: float, found: Evaluation) -> list[str]:
+    """The figures, and their intervals beneath; a dash where there is none."""
+    sure = found.interval
+    values = [f"{100 * (1 - found.accuracy):.1f}", f"{100 * found.refused.sum() / sure.clips:.1f}"]
+    ranges = [f"{100 * (1 - sure.high):.1f}-{100 * (1 - sure.low):.1f}", ""]
+    for name in COLUMNS:
+        value, bounds = found.posterior_figures.get(name, (None, None))
+        values.append("-" if value is None else f"{value:.3f}")
+        ranges.append("-" if bounds is None else f"{bounds.low:.3f}-{bounds.high:.3f}")
+    first = f"{length:>7g}  {sure.clips:>6}  {sure.groups or '-':>6}" + "".join(f"  {text:>12}" for text in values)
+    return [first, " " * 23 + "".join(f"  {text:>12}" for text in ranges)]
