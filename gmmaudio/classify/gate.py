@@ -23,6 +23,7 @@ from gmmaudio.tensors import require
 
 Floats = NDArray[np.float64]
 
+MOST_REFUSED = 0.10
 UNKNOWN = "unknown"
 """What a refused clip is called; no label may be called so."""
 
@@ -74,6 +75,11 @@ class Gate:
         place : int
         """
         return bool(lead(log_likelihoods, np.array(place)) >= self.threshold)
+
+    @property
+    def bearable(self) -> bool:
+        """Whether it refuses few enough clips of known labels (10 %) to be used without being asked for."""
+        return self.refused <= MOST_REFUSED
 
     @property
     def summary(self) -> str:

@@ -12,7 +12,8 @@ Layout, format version 1::
     clip_hashes, group_hashes (n, 32) uint8          SHA-256 of the training clips' samples and of the names of their
                                                      groups, each sorted
     metadata "gmmaudio"                              {"format_version", "labels", "scorer": {"type", "covariance"},
-                                                     "front_end", "training"}; "c" in the scorer of type "adapted"
+                                                     "front_end", "training"}; "c" in the scorer of type "adapted";
+                                                     "calibration", "gate" where they were learned
 
 A reader of version 1 from before the last two types refuses them as not known, so they need no version of their own.
 """
@@ -25,7 +26,9 @@ from typing import Any
 
 import numpy as np
 
+from gmmaudio.classify.calibrate import calibration_from
 from gmmaudio.classify.classifier import Classifier
+from gmmaudio.classify.gate import gate_from
 from gmmaudio.classify.scorer_tensors import pack, unpack
 from gmmaudio.errors import DataError, ModelError
 from gmmaudio.features.frontend import front_end_from
@@ -75,6 +78,9 @@ def to_bytes(classifier: Classifier) -> bytes:
         "front_end": classifier.front_end.as_dict(),
         "training": dict(classifier.training),
     }
+    for name, part in (("calibration", classifier.calibration), ("gate", classifier.gate)):
+        if part is not None:
+            facts[name] = part.as_dict()
     return write(tensors, facts)
 
 
@@ -103,5 +109,8 @@ def _classifier(facts: Mapping[str, Any], tensors: Tensors) -> Classifier:
     require(isinstance(training, dict), "the training facts are missing")
     front_end = front_end_from(front_end_facts)  # type: ignore[arg-type]
     scorer = unpack(facts.get("scorer"), tensors, len(labels), front_end.dimension)  # type: ignore[arg-type]
+    calibration = calibration_from(facts["calibration"], len(labels)) if "calibration" in facts else None  # type: ignore[arg-type]
+    gate = gate_from(facts["gate"]) if "gate" in facts else None
     clips, groups = (tensor(tensors, f"{name}_hashes", np.uint8, (None, 32)) for name in ("clip", "group"))
-    return Classifier(tuple(labels), scorer, front_end, clips, groups, training)  # type: ignore[arg-type]
+    decision = {"calibration": calibration, "gate": gate}
+    return Classifier(tuple(labels), scorer, front_end, clips, groups, training, **decision)  # type: ignore[arg-type]

@@ -1,14 +1,13 @@
 """The training run: labelled clips in, a classifier and an account of what went into it out.
 
-entries -> examples (frames of each clip) -> one mixture per label, all fitted side by side -> Classifier
+entries -> examples (frames of each clip) -> scorer (methods.py) -> calibration, gate (inner_folds.py) -> Classifier
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from functools import partial
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,45 +15,17 @@ from numpy.typing import NDArray
 import gmmaudio
 from gmmaudio.classify.classifier import Classifier
 from gmmaudio.classify.examples import Example, ExampleReader, Failure, Progress, read_examples
-from gmmaudio.classify.scorers import MixtureScorer
+from gmmaudio.classify.gate import refuse_reserved
+from gmmaudio.classify.inner_folds import Learned, Pieces, calibrate, whole_clip
+from gmmaudio.classify.methods import FRAMES_PER_PARAMETER, Fitted, Training, fit_scorer
+from gmmaudio.classify.scorers import Scorer
 from gmmaudio.corpus.manifest import Entry, require_classes
 from gmmaudio.errors import DataError
-from gmmaudio.features.frontend import PRESETS, FrontEnd
-from gmmaudio.gmm.em import Em, Fit, fit_from, run
-from gmmaudio.gmm.mixture import Mixture
-from gmmaudio.gmm.shards import Shard, gather, sample_frames
-from gmmaudio.gmm.start import k_means_start, sample_size
-from gmmaudio.parallel import map_in_order, one_blas_thread
+from gmmaudio.gmm.em import Fit
 
-AUTO = 0
-AUTO_MOST = 32
-FRAMES_PER_PARAMETER = 50  # voiced frames wanted per component and dimension
+__all__ = ["ClassReport", "Trained", "Training", "calibrated", "fit_classes", "train"]
+
 LITTLE_SECONDS = 60.0
-
-
-@dataclass(frozen=True)
-class Training:
-    """How a classifier is trained.
-
-    Parameters
-    ----------
-    front_end : FrontEnd, default the preset "general"
-    components : int, default 0
-        Components per label; 0 chooses ``min(32, voiced frames / (50 * dimensions))``, at least 1, per label.
-    seed : int, default 0
-    em : Em
-    """
-
-    front_end: FrontEnd = field(default_factory=lambda: PRESETS["general"])
-    components: int = AUTO
-    seed: int = 0
-    em: Em = field(default_factory=Em)
-
-    def __post_init__(self) -> None:
-        if self.components < 0:
-            raise DataError("bad_setting", f"{self.components} components; at least 1, or 0 for automatic")
-        if self.seed < 0:
-            raise DataError("bad_setting", f"seed {self.seed}; it must not be negative")
 
 
 @dataclass(frozen=True)
@@ -68,7 +39,9 @@ class ClassReport:
         Clips used, distinct groups among them (0: none known), clips that failed.
     voiced_seconds : float
     frames, components : int
-    fit : Fit
+        Its frames, and the components of its mixture, or of the background.
+    fit : Fit or None
+        That of its own mixture.
     """
 
     label: str
@@ -78,7 +51,7 @@ class ClassReport:
     voiced_seconds: float
     frames: int
     components: int
-    fit: Fit
+    fit: Fit | None
 
     @property
     def remarks(self) -> list[str]:
@@ -86,28 +59,47 @@ class ClassReport:
         found = []
         if self.voiced_seconds < LITTLE_SECONDS:
             found.append(f"only {self.voiced_seconds:.0f} s of sound; a minute is little, ten are better")
-        if self.frames < FRAMES_PER_PARAMETER * self.components * self.fit.mixture.dimension:
-            share = self.frames / (self.components * self.fit.mixture.dimension)
-            found.append(f"{share:.0f} frames per component and dimension; {FRAMES_PER_PARAMETER} are advised")
         if self.groups == 1:
             found.append("all clips are of one group: the model may learn the group, not the label")
-        if self.fit.floored:
-            found.append(f"{self.fit.floored} variances stand at their floor")
-        if self.fit.reseeded:
-            found.append(f"{self.fit.reseeded} starved components were re-seeded")
-        if not self.fit.converged:
-            found.append(f"stopped after {len(self.fit.log_likelihood)} iterations, still gaining")
-        return found
+        return found + ([] if self.fit is None else fit_remarks(self.fit, self.frames))
+
+
+def fit_remarks(fit: Fit, frames: int) -> list[str]:
+    """What is wrong with a mixture's fit to so many frames, in words."""
+    found, parameters = [], fit.mixture.components * fit.mixture.dimension
+    if frames < FRAMES_PER_PARAMETER * parameters:
+        share = f"{frames / parameters:.0f} frames per component and dimension"
+        found.append(f"{share}; {FRAMES_PER_PARAMETER} are advised")
+    if fit.floored:
+        found.append(f"{fit.floored} variances stand at their floor")
+    if fit.reseeded:
+        found.append(f"{fit.reseeded} starved components were re-seeded")
+    if not fit.converged:
+        found.append(f"stopped after {len(fit.log_likelihood)} iterations, still gaining")
+    return found
 
 
 @dataclass(frozen=True)
 class Trained:
-    """The outcome of a training run."""
+    """The outcome of a training run.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    classes : tuple of ClassReport
+    failures : tuple of Failure
+        Clips that were left out.
+    warnings : tuple of str
+        About the clips.
+    notes : tuple of str
+        About the model as a whole: its background, what calibration and gate rest on.
+    """
 
     classifier: Classifier
     classes: tuple[ClassReport, ...]
     failures: tuple[Failure, ...]
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def train(
@@ -116,8 +108,9 @@ def train(
     jobs: int = 1,
     progress: Progress | None = None,
     read: ExampleReader = read_examples,
+    pieces: Pieces | None = None,
 ) -> Trained:
-    """Train one mixture per label.
+    """Train a classifier.
 
     Parameters
     ----------
@@ -129,6 +122,9 @@ def train(
         Called with the number of clips read and their total.
     read : callable, default ``read_examples``
         Where the frames come from: decoded from the files, or ``Stored.read`` of a feature store.
+    pieces : callable, optional
+        Also calibrate the posteriors and learn when to answer "unknown", on these pieces of the clips: see
+        ``calibrated``. Takes several times as long.
 
     Raises
     ------
@@ -137,61 +133,73 @@ def train(
     """
     require_classes(entries)
     examples, failures = read(entries, settings.front_end, jobs, progress)
-    return fit_classes(examples, failures, settings, jobs)
+    trained = fit_classes(examples, failures, settings, jobs)
+    return trained if pieces is None else calibrated(trained, examples, settings, pieces, jobs)
 
 
 def fit_classes(examples: Sequence[Example], failures: Sequence[Failure], settings: Training, jobs: int = 1) -> Trained:
-    """Train on examples whose frames are there already; ``failures`` are reported, and must leave no label empty."""
-    labels = sorted({example.entry.label for example in examples} | {failure.entry.label for failure in failures})
-    members = {label: [example for example in examples if example.entry.label == label] for label in labels}
-    _require_material(members, failures)
-    shards = [gather([example.frames for example in members[label]]) for label in labels]
-    counts = [_components(label, sum(map(len, parts)), settings) for label, parts in zip(labels, shards, strict=True)]
-    seeds = np.random.SeedSequence(settings.seed).spawn(len(labels))
-    with one_blas_thread():
-        starts = list(map_in_order(lambda item: _start(*item), zip(shards, counts, seeds, strict=True), jobs))
-    fits = run(
-        [fit_from(sample, partial(_given, mixture), settings.em) for sample, mixture in starts],
-        shards,
-        jobs,
-    )
+    """Train on examples whose frames are there already; ``failures`` are reported, and must leave no label empty.
+
+    Raises
+    ------
+    DataError
+        ``one_class``, ``empty_class``, ``too_few_frames``; ``reserved_label`` for a label called "unknown".
+    """
+    members = _members(examples, failures)
+    refuse_reserved(members)
+    fitted = fit_scorer(members, settings, jobs)
     classifier = Classifier(
-        tuple(labels),
-        MixtureScorer(tuple(fit.mixture for fit in fits)),
+        tuple(members),
+        fitted.scorer,
         settings.front_end,
         _hashes([example.sample_hash for example in examples]),
         _hashes([group_hash(example.entry.group) for example in examples if example.entry.group is not None]),
-        _facts(settings, members, fits),
+        _facts(settings, members, fitted),
     )
-    reports = tuple(_report(label, members[label], failures, fit) for label, fit in zip(labels, fits, strict=True))
-    warnings = [*contradictions(examples), *clip_warnings(examples)]
-    return Trained(classifier, reports, tuple(failures), tuple(warnings))
+    reports = tuple(_report(label, members[label], failures, fitted) for label in members)
+    warnings = (*contradictions(examples), *clip_warnings(examples))
+    notes = list(fitted.remarks)
+    if fitted.background is not None:
+        notes += [f"background: {text}" for text in fit_remarks(fitted.background, sum(row.frames for row in reports))]
+    return Trained(classifier, reports, tuple(failures), warnings, tuple(notes))
 
 
-def _given(mixture: Mixture, _sample: NDArray[np.floating]) -> Mixture:
-    """A start that is there already."""
-    return mixture
+def calibrated(
+    trained: Trained, examples: Sequence[Example], settings: Training, pieces: Pieces = whole_clip, jobs: int = 1
+) -> Trained:
+    """The same with calibrated posteriors and a gate of "unknown", learned on folds inside the training data.
+
+    Parameters
+    ----------
+    trained : Trained
+        What ``fit_classes`` made of the examples.
+    examples : sequence of Example
+    settings : Training
+    pieces : callable, default ``whole_clip``
+        ``inner_folds.clip_pieces`` cuts clips to several lengths, so that the calibration knows about duration.
+    jobs : int, default 1
+    """
+
+    def train_fold(some: Sequence[Example]) -> Scorer:
+        return fit_scorer(_members(some, ()), settings, jobs).scorer
+
+    separate = settings.method == "ml"
+    learned = calibrate(examples, train_fold, pieces, separate, seed=settings.seed, jobs=jobs)
+    classifier = replace(trained.classifier, calibration=learned.calibration, gate=learned.gate)
+    return replace(trained, classifier=classifier, notes=(*trained.notes, *_learned(learned)))
 
 
-def _start(
-    shards: Sequence[Shard], components: int, seed: np.random.SeedSequence
-) -> tuple[NDArray[np.floating], Mixture]:
-    """A sample of a label's frames, and where EM begins."""
-    generator = np.random.default_rng(seed)
-    sample = sample_frames(shards, sample_size(components), generator)
-    return sample, k_means_start(sample, components, generator)
+def _learned(learned: Learned) -> list[str]:
+    parts = (learned.calibration, learned.gate)
+    return [*(part.summary for part in parts if part is not None), *learned.remarks]
 
 
-def _components(label: str, frames: int, settings: Training) -> int:
-    if settings.components == AUTO:
-        return max(1, min(AUTO_MOST, frames // (FRAMES_PER_PARAMETER * settings.front_end.dimension)))
-    if frames < settings.components:
-        raise DataError(
-            "too_few_frames",
-            f"label {label!r} has {frames} voiced frames for {settings.components} components",
-            "use fewer components (--components auto) or give it more audio",
-        )
-    return settings.components
+def _members(examples: Sequence[Example], failures: Sequence[Failure]) -> dict[str, list[Example]]:
+    """The examples of each label, in sorted order; a label without any is an error."""
+    labels = sorted({example.entry.label for example in examples} | {failure.entry.label for failure in failures})
+    members = {label: [example for example in examples if example.entry.label == label] for label in labels}
+    _require_material(members, failures)
+    return members
 
 
 def _require_material(members: dict[str, list[Example]], failures: Sequence[Failure]) -> None:
@@ -238,34 +246,43 @@ def contradictions(examples: Sequence[Example]) -> list[str]:
     return found
 
 
-def _facts(settings: Training, members: dict[str, list[Example]], fits: Sequence[Fit]) -> dict[str, object]:
+def _facts(settings: Training, members: dict[str, list[Example]], fitted: Fitted) -> dict[str, object]:
     """What the model file says of the run: no paths, no names of files, no dates."""
-    return {
+    facts: dict[str, object] = {
         "gmmaudio": gmmaudio.__version__,
         "numpy": np.__version__,
-        "method": "ml",
+        "method": settings.method,
         "seed": settings.seed,
         "components": settings.components or "auto",
-        "em": asdict(settings.em),
+        **fitted.settings,
         "classes": {
             label: {
                 "clips": len(examples),
                 "groups": _groups(examples),
                 "frames": sum(len(example.frames) for example in examples),
                 "voiced_seconds": round(sum(example.voiced_seconds for example in examples), 3),
-                "iterations": len(fit.log_likelihood),
-                "log_likelihood": [round(value, 6) for value in fit.log_likelihood],
+                **({} if label not in fitted.fits else _course(fitted.fits[label])),
             }
-            for (label, examples), fit in zip(members.items(), fits, strict=True)
+            for label, examples in members.items()
         },
     }
+    if fitted.background is not None:
+        facts["background"] = _course(fitted.background)
+    return facts
+
+
+def _course(fit: Fit) -> dict[str, object]:
+    history = [round(value, 6) for value in fit.log_likelihood]
+    return {"iterations": len(history), "log_likelihood": history}
 
 
 def _groups(examples: Sequence[Example]) -> int:
     return len({example.entry.group for example in examples if example.entry.group is not None})
 
 
-def _report(label: str, examples: Sequence[Example], failures: Sequence[Failure], fit: Fit) -> ClassReport:
+def _report(label: str, examples: Sequence[Example], failures: Sequence[Failure], fitted: Fitted) -> ClassReport:
+    fit = fitted.fits.get(label)
+    shown = fit or fitted.background
     return ClassReport(
         label=label,
         clips=len(examples),
@@ -273,6 +290,6 @@ def _report(label: str, examples: Sequence[Example], failures: Sequence[Failure]
         skipped=sum(failure.entry.label == label for failure in failures),
         voiced_seconds=sum(example.voiced_seconds for example in examples),
         frames=sum(len(example.frames) for example in examples),
-        components=fit.mixture.components,
+        components=0 if shown is None else shown.mixture.components,
         fit=fit,
     )

@@ -40,8 +40,10 @@ def add_preset(verb: argparse.ArgumentParser) -> None:
 def add_training(verb: argparse.ArgumentParser) -> None:
     """How a classifier is trained."""
     add_preset(verb)
-    verb.add_argument("--method", choices=["ml"], default="ml", help="ml: maximum likelihood, one mixture per label")
-    verb.add_argument("--components", type=components, default=0, metavar="auto|K", help="per label; default auto")
+    text = "ml: one mixture per label (the default); map: a background adapted to each; supervector: a linear machine"
+    verb.add_argument("--method", choices=["ml", "map", "supervector"], default="ml", help=text)
+    text = "per label, or of the background; default auto"
+    verb.add_argument("--components", type=components, default=0, metavar="auto|K", help=text)
     verb.add_argument("--seed", type=int, default=0, help="default 0")
 
 
@@ -150,7 +152,7 @@ def settings(options: argparse.Namespace, own: FrontEnd | None) -> Training:
     """How to train; ``own`` is the front end that DATA has, if any."""
     from gmmaudio.classify.train import Training
 
-    return Training(front_end(options, own), options.components, options.seed)
+    return Training(front_end(options, own), options.components, options.seed, method=options.method)
 
 
 def refuse_half_a_fold(options: argparse.Namespace) -> None:

@@ -84,6 +84,7 @@ def training_table(trained: Trained) -> str:
         )
     lines += [f"warning: {printable(text)}" for text in trained.warnings]
     lines += [f"note: {printable(row.label)}: {remark}" for row in trained.classes for remark in row.remarks]
+    lines += [f"note: {printable(text)}" for text in trained.notes]
     if not any(row.groups for row in trained.classes):
         lines.append("note: no groups (speaker, artist, source recording) are known, so no split can be trusted")
     return "\n".join(lines)

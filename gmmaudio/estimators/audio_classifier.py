@@ -15,8 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from gmmaudio.classify.classifier import Classifier, Decision, Source
 from gmmaudio.classify.examples import Example, Failure, example_of, read_example
+from gmmaudio.classify.methods import AUTO
 from gmmaudio.classify.model_file import save
-from gmmaudio.classify.train import AUTO, Trained, Training, fit_classes
+from gmmaudio.classify.train import Trained, Training, fit_classes
 from gmmaudio.corpus.audio import clip_from_array
 from gmmaudio.corpus.manifest import Entry, require_classes
 from gmmaudio.errors import ClipError, DataError

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from gmmaudio.errors import DataError
 from gmmaudio.gmm.em import Em, Fit, Fitting, fit_from, run
 from gmmaudio.gmm.mixture import Mixture, as_frames, refuse_non_finite
-from gmmaudio.gmm.shards import SHARD, Shard, cut, sample_frames
+from gmmaudio.gmm.shards import Shard, bounds, cut, sample_frames
 from gmmaudio.gmm.start import k_means_start, sample_size
 from gmmaudio.parallel import map_in_order, one_blas_thread
 
@@ -232,7 +232,7 @@ def _fit(shards: Sequence[Shard], components: int, kind: str, generator: np.rand
 def _selected(frames: Real, mask: Mask) -> list[Shard]:
     """Shards of the frames that a mask selects, each gathered when it is read: the data are not copied."""
     rows = np.flatnonzero(mask)
-    return [Shard(partial(np.take, frames, rows[a : a + SHARD], axis=0)) for a in range(0, len(rows), SHARD)]
+    return [Shard(partial(np.take, frames, rows[a:b], axis=0)) for a, b in bounds(len(rows))]
 
 
 def _mean_log_likelihood(mixture: Mixture, shards: Sequence[Shard], jobs: int) -> float:

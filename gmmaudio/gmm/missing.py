@@ -30,7 +30,7 @@ from gmmaudio.errors import DataError
 from gmmaudio.gmm.covariance import Diagonal, Full, Regulariser
 from gmmaudio.gmm.gaps import completed, gapped, patterns, precisions, regression, restricted
 from gmmaudio.gmm.mixture import BLOCK, Mixture, as_frames, evaluate, exponentiate
-from gmmaudio.gmm.shards import SHARD, cut
+from gmmaudio.gmm.shards import bounds, cut
 from gmmaudio.gmm.start import k_means_start
 from gmmaudio.gmm.statistics import Statistics, accumulate
 
@@ -280,8 +280,8 @@ def _by_pattern(mixture: Mixture, values: Real, weights: Floats | None) -> Stati
 def _joints(mixture: Mixture, values: Real) -> Iterator[tuple[Indices, Real]]:
     """Which rows (m,), and the log weight + log density (m, k) of what they show; block by block."""
     whole = _unpooled(mixture)
-    for start in range(0, len(values), SHARD):
-        piece = values[start : start + SHARD]
+    for start, stop in bounds(len(values)):
+        piece = values[start:stop]
         for rows, part, shown in _parts(whole, piece):
             for block, _, joint in evaluate(part, shown):
                 yield start + rows[block], joint

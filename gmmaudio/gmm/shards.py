@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +20,7 @@ from gmmaudio.errors import DataError
 Real = NDArray[np.floating]
 Floats = NDArray[np.float64]
 
-SHARD = 16384  # frames per shard
+SHARD = 32768  # frames per shard, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,15 +66,30 @@ class Joined:
         return sum(map(len, self.pieces))
 
 
+def bounds(total: int, size: int = SHARD) -> list[tuple[int, int]]:
+    """Where so many frames are cut: an even number of shards, of the same size to a frame, unless one is enough.
+
+    Even, so that two cores, or four, have the same to do in each iteration.
+
+    Examples
+    --------
+    >>> bounds(4, size=8), bounds(9, size=4)
+    ([(0, 4)], [(0, 2), (2, 4), (4, 6), (6, 9)])
+    """
+    count = 1 if 2 * total <= size else 2 * -(-total // (2 * size))
+    ends = [total * index // count for index in range(count + 1)]
+    return list(pairwise(ends))
+
+
 def cut(frames: Real, weights: ArrayLike | None = None, size: int = SHARD) -> list[Shard]:
-    """Shards of at most ``size`` frames; views, not copies.
+    """Shards of at most ``size`` frames, by ``bounds``; views, not copies.
 
     Parameters
     ----------
     frames : (n, d)
         Also a memory map.
     weights : (n,), optional
-    size : int, default 16384
+    size : int, default 32768
 
     Raises
     ------
@@ -84,11 +99,10 @@ def cut(frames: Real, weights: ArrayLike | None = None, size: int = SHARD) -> li
     Examples
     --------
     >>> [shard.load().shape for shard in cut(np.zeros((5, 2)), size=3)]
-    [(3, 2), (2, 2)]
+    [(2, 2), (3, 2)]
     """
     counts = None if weights is None else check_weights(weights, len(frames))
-    starts = range(0, max(len(frames), 1), size)
-    return [Shard(frames[a : a + size], None if counts is None else counts[a : a + size]) for a in starts]
+    return [Shard(frames[a:b], None if counts is None else counts[a:b]) for a, b in bounds(len(frames), size)]
 
 
 def gather(pieces: Sequence[Real], size: int = SHARD) -> list[Shard]:
@@ -101,18 +115,16 @@ def gather(pieces: Sequence[Real], size: int = SHARD) -> list[Shard]:
     ----------
     pieces : sequence of (n, d) arrays
         At least one, such as the frames of each clip; also memory maps.
-    size : int, default 16384
+    size : int, default 32768
 
     Examples
     --------
-    >>> [shard.load()[:, 0].tolist() for shard in gather([np.zeros((2, 1)), np.ones((3, 1))], size=3)]
-    [[0.0, 0.0, 1.0], [1.0, 1.0]]
+    >>> [shard.load()[:, 0].tolist() for shard in gather([np.zeros((1, 1)), np.ones((4, 1))], size=3)]
+    [[0.0, 1.0], [1.0, 1.0, 1.0]]
     """
     ends = list(accumulate(map(len, pieces)))
-    begins, total = [0, *ends[:-1]], ends[-1]
-    shards = []
-    for start in range(0, max(total, 1), size):
-        stop = min(start + size, total)
+    begins, shards = [0, *ends[:-1]], []
+    for start, stop in bounds(ends[-1], size):
         inside = slice(bisect_right(ends, start), bisect_left(ends, stop) + 1)
         parts = [
             piece[max(0, start - begin) : stop - begin]
