@@ -7,6 +7,7 @@ held to one thread, so that the cut of a matrix product never depends on how man
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -33,11 +34,13 @@ class _Limit:
         self.lock = threading.Lock()
         self.holders = 0
         self.limits: Any = None
+        self.controller: Any = None
+        self.modules = 0
 
     def hold(self) -> None:
         with self.lock:
             if self.holders == 0:
-                self.limits = threadpool_limits(limits=1, user_api="blas")
+                self.limits = self._controller().limit(limits=1, user_api="blas")
             self.holders += 1
 
     def release(self) -> None:
@@ -45,6 +48,13 @@ class _Limit:
             self.holders -= 1
             if self.holders == 0:
                 self.limits.restore_original_limits()
+
+
+    def _controller(self) -> Any:
+        """What knows the BLAS libraries; to look for them takes longer than a clip, so only after further imports."""
+        if self.controller is None or self.modules != len(sys.modules):
+            self.controller, self.modules = ThreadpoolController(), len(sys.modules)
+        return self.controller
 
 
 _LIMIT = _Limit()
