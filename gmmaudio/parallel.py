@@ -49,7 +49,6 @@ class _Limit:
             if self.holders == 0:
                 self.limits.restore_original_limits()
 
-
     def _controller(self) -> Any:
         """What knows the BLAS libraries; to look for them takes longer than a clip, so only after further imports."""
         if self.controller is None or self.modules != len(sys.modules):

@@ -212,3 +212,13 @@ def test_any_plain_values_are_a_front_end_or_a_coded_error(values: dict) -> None
         front_end_from(values)
     except GmmaudioError as error:
         assert error.code in ("unknown_key", "bad_setting", "unknown_dialect")
+
+
+def test_shifted_deltas_count_where_all_their_frames_are_there() -> None:
+    # Blocks 7-1-3-7 reach from one frame before to 6 * 3 + 1 = 19 frames behind.
+    loud = FrontEnd(Mfcc(rate=8000), EnergyVad(threshold=-1000.0), (ShiftedDeltas(),))
+    frames = loud(Clip(noise(1.0, 8000), 8000))
+    assert np.flatnonzero(frames.voiced).tolist() == list(range(1, 98 - 19))
+    assert len(loud.voiced_frames((noise(1.0, 8000),)).values) == 78
+    short = loud(Clip(noise(0.2, 8000), 8000))  # 18 frames, none of which has all
+    assert short.voiced.all()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gmmaudio.corpus.audio import Clip
 from gmmaudio.errors import ClipError, DataError
@@ -147,7 +148,7 @@ class FrontEnd:
         heard = _Heard(blocks, keep=bool(self.whole))
         columns, energies = extract(self.mfcc.framing, self.extractors, heard)
         check_length(self.mfcc, heard.samples)
-        voiced = self.vad(energies)
+        voiced = self._with_neighbours(self.vad(energies))
         if not voiced.any():
             raise ClipError(
                 "silence",
@@ -159,6 +160,18 @@ class FrontEnd:
             columns += [extractor(samples, self.mfcc.framing, len(voiced)) for extractor in self.whole]
         values = columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
         return Frames(values, voiced, self.mfcc.hop_samples / self.rate)
+
+    def _with_neighbours(self, voiced: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which frames count, less those at the clip's ends whose shifted deltas look at frames that are not there.
+
+        Beyond the clip frames repeat, so that such deltas are zero; in training one label's mixture gathers these
+        frames, and then a short clip is that label's. A clip too short for any other frame keeps them.
+        """
+        steps = [step for step in self.steps if isinstance(step, ShiftedDeltas)]
+        inside = voiced.copy()
+        inside[: sum(step.spread for step in steps)] = False
+        inside[max(0, len(voiced) - sum(step.halo for step in steps)) :] = False
+        return inside if inside.any() else voiced
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values that ``front_end_from`` reads back."""
