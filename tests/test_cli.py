@@ -11,7 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from gmmaudio.cli import main
 from gmmaudio.corpus.manifest import in_split, read_corpus
@@ -203,6 +205,47 @@ def test_compare_two_evaluations(corpus: Path, tmp_path: Path, capsys: Capture) 
     assert main(["compare", names[0], names[0], "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["distinguishable"] is False
     assert main(["compare", names[0], str(corpus)]) == 2
+
+
+@pytest.mark.parametrize("method", ["map", "supervector"])
+def test_the_further_methods_all_the_way(method: str, corpus: Path, tmp_path: Path, capsys: Capture) -> None:
+    model = str(tmp_path / "model.safetensors")
+    flags = ["--preset", "speech", "--split", "train", "--method", method, "--components", "8"]
+    assert main(["train", str(corpus), *flags, "-o", model]) == 0
+    assert "calibrated on" in capsys.readouterr().out
+    test = [model, str(corpus), "--split", "test", "--format", "json"]
+    assert main(["evaluate", *test, "--durations", "1,0.5"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["accuracy"] > 0.5, "four labels: chance is 0.25"
+    assert [row["duration"] for row in figures["durations"]] == [1.0, 0.5]
+    assert main(["score", model, str(corpus.parent), "--format", "jsonl", "--unknown", "never"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert {row["score_kind"] for row in rows} == {"llr" if method == "map" else "logit"}
+    assert all(row["calibrated"] and row["label"] for row in rows)
+    assert main(["inspect", model, "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["training"]["method"] == method
+
+
+def test_unknown_is_answered_on_request(corpus: Path, tmp_path: Path, capsys: Capture) -> None:
+    noise = tmp_path / "noise.wav"
+    soundfile.write(noise, 0.1 * np.random.default_rng(0).standard_normal(24_000), 8000)
+    model = str(tmp_path / "model.safetensors")
+    flags = ["--preset", "speech", "--method", "supervector", "--components", "8"]
+    assert main(["train", str(corpus), *flags, "-o", model]) == 0
+    capsys.readouterr()
+    assert main(["score", model, str(noise), "--format", "jsonl", "--unknown", "always"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert (row["label"], row["unknown"]) == (None, True)
+    assert main(["train", str(corpus), "--no-calibration", "-o", model]) == 0
+    assert main(["score", model, str(noise), "--unknown", "always"]) == 2
+
+
+def test_no_label_may_be_called_unknown(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "data").mkdir()
+    for label, source in zip(("known", "unknown"), sorted(folder.iterdir()), strict=False):
+        shutil.copytree(source, tmp_path / "data" / label)
+    assert main(["train", str(tmp_path / "data"), "-o", str(tmp_path / "m.safetensors")]) == 2
+    assert "reserved_label" in capsys.readouterr().err
 
 
 def test_audit_finds_a_planted_copy(folder: Path, tmp_path: Path, capsys: Capture) -> None:

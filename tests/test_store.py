@@ -232,7 +232,9 @@ def test_names_of_any_kind(corpus: Path, tmp_path: Path) -> None:
 def test_training_on_a_store_gives_the_same_bytes_as_on_the_corpus(
     corpus: Path, store: Path, tmp_path: Path, capsys: Capture
 ) -> None:
+    # Calibration also hears pieces of clips, which a store does not hold.
     for flags in (["--split", "train", "--components", "4"], ["--fold-by", "group", "--fold", "arvi-1"]):
+        flags.append("--no-calibration")
         assert main(["train", str(store), *flags, "-o", str(tmp_path / "a")]) == 0
         assert main(["train", str(corpus), *flags, "--preset", "speech", "-o", str(tmp_path / "b")]) == 0
         assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()

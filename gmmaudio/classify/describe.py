@@ -57,6 +57,8 @@ def _model(path: str) -> dict[str, Any]:
         "dimension": classifier.front_end.dimension,
         "front_end": classifier.front_end.as_dict(),
         "training_clips": len(classifier.clip_hashes),
+        "calibration": classifier.calibration and classifier.calibration.summary,
+        "unknown": classifier.gate and classifier.gate.summary,
         "training": dict(classifier.training),
     }
 

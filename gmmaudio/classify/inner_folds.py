@@ -28,7 +28,10 @@ from gmmaudio.features.frontend import FrontEnd
 from gmmaudio.parallel import map_in_order, one_blas_thread
 
 MOST_FOLDS = 4
-NO_GROUPS = "no groups are known: if clips share a voice or a recording, the posteriors are too sure"
+NO_GROUPS = (
+    "posteriors are not calibrated, and nothing is answered unknown: no groups (speaker, artist, source recording) are"
+    " known, and what is learned from clips that share one is too sure"
+)
 
 Frames = NDArray[np.floating]
 Pieces = Callable[[Example], list[tuple[Frames, float]]]
@@ -83,6 +86,8 @@ def calibrate(
     jobs : int, default 1
         Threads; the result has the same bits for any number.
     """
+    if all(example.entry.group is None for example in examples):
+        return Learned(remarks=(NO_GROUPS,))
     with one_blas_thread():
         try:
             folds = calibration_folds(examples, seed)
@@ -91,12 +96,11 @@ def calibrate(
         except DataError as error:
             text = f"posteriors are not calibrated, and nothing is answered unknown: {error.message}"
             return Learned(remarks=(text,))
-        remarks = () if calibration.groups else (NO_GROUPS,)
         try:
             outside = without_own(inside) if separate else outsiders(examples, folds, train_fold, pieces, jobs)
         except DataError as error:
-            return Learned(calibration, None, (*remarks, f"nothing is answered unknown: {error.message}"))
-        return Learned(calibration, fit_gate(calibration, inside, outside, false_accept, seed), remarks)
+            return Learned(calibration, None, (f"nothing is answered unknown: {error.message}",))
+        return Learned(calibration, fit_gate(calibration, inside, outside, false_accept, seed))
 
 
 def clip_pieces(front_end: FrontEnd, lengths: Sequence[float] = LENGTHS, read: Reader = read_through) -> Pieces:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 from gmmaudio.cli.options import (
     Verb,
@@ -17,6 +18,7 @@ from gmmaudio.cli.options import (
     refuse_half_a_fold,
 )
 from gmmaudio.cli.output import print_figures, progress
+from gmmaudio.errors import DataError
 
 
 def add(verb: Verb) -> None:
@@ -26,6 +28,8 @@ def add(verb: Verb) -> None:
     add_data(flags)
     add_selection(flags, "evaluate on the rows whose fold is F")
     add_report(flags)
+    text = "also evaluate pieces of so many seconds"
+    flags.add_argument("--durations", metavar="30,10,3,1", help=text)
     add_isolate(flags)
     add_jobs(flags)
 
@@ -36,15 +40,23 @@ def run(options: argparse.Namespace) -> int:
     from gmmaudio.classify.model_file import load
     from gmmaudio.corpus.manifest import in_split
     from gmmaudio.corpus.selection import in_fold
+    from gmmaudio.evaluate.durations import evaluate_durations, lengths_from
     from gmmaudio.evaluate.heldout import evaluate
 
     refuse_half_a_fold(options)
-    classifier = load(options.model)
+    lengths = lengths_from(options.durations) if options.durations else ()
+    classifier, durations = load(options.model), None
     with reader(options) as audio:
-        entries, read, _ = open_data(options, audio)
+        entries, read, own = open_data(options, audio)
+        if lengths and own is not None:
+            raise DataError("bad_flags", "--durations cuts clips, and a feature store holds none", "name the corpus")
         entries = in_split(entries, options.split)
         if options.fold is not None:
             inside = in_fold(entries, options.fold_by or "fold", options.fold)
             entries = [entry for entry, kept in zip(entries, inside, strict=True) if kept]
-        found = evaluate(classifier, entries, cores(options), options.allow_leaks, progress(options, "scoring"), read)
-    return print_figures(found, found, options, entries, describe(options.model))
+        shown = progress(options, "scoring")
+        found = evaluate(classifier, entries, cores(options), options.allow_leaks, shown, read)
+        if lengths:
+            answering = replace(classifier, gate=None)  # as in evaluate
+            durations = evaluate_durations(answering, entries, lengths, cores(options), shown, audio)
+    return print_figures(found, found, options, entries, describe(options.model), durations)

@@ -18,25 +18,36 @@ from gmmaudio.files import printable
 if TYPE_CHECKING:
     from gmmaudio.classify.train import Trained
     from gmmaudio.corpus.manifest import Entry
+    from gmmaudio.evaluate.durations import Durations
 
 log = logging.getLogger("gmmaudio")
 
 
 def print_figures(
-    found: Any, pooled: Any, options: argparse.Namespace, entries: Sequence[Entry], model: Mapping[str, Any]
+    found: Any,
+    pooled: Any,
+    options: argparse.Namespace,
+    entries: Sequence[Entry],
+    model: Mapping[str, Any],
+    durations: Durations | None = None,
 ) -> int:
     """Print an evaluation (or a cross-validation and its pooled part), write the report, give the status.
 
     The report shows the model's facts and plays the clips of the entries.
     """
-    print(json.dumps(found.as_dict(), indent=2) if options.format == "json" else found.as_text())
+    parts = [found] if durations is None else [found, durations]
+    if options.format == "json":
+        print(json.dumps({key: value for part in parts for key, value in part.as_dict().items()}, indent=2))
+    else:
+        print("\n\n".join(part.as_text() for part in parts))
     if options.report:
         from gmmaudio.evaluate.page import Context
         from gmmaudio.evaluate.report import write_report
 
         command = shlex.join(["gmmaudio", *sys.argv[1:]])
         title = f"{Path(options.data).resolve().name}: evaluation"
-        write_report(Path(options.report), found, pooled, Context(title, command, model, entries))
+        more: dict[str, Any] = {} if durations is None else {"durations": durations.found}
+        write_report(Path(options.report), found, pooled, Context(title, command, model, entries, **more))
         log.info("wrote %s", printable(options.report))
     for record in pooled.errors:
         log.warning("skipped %s", named(record["path"], record["error"]["message"]))
