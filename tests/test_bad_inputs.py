@@ -457,7 +457,7 @@ def test_row36_more_components_than_distinct_frames(tmp_path: Path, capsys: Capt
     model = tmp_path / "m.safetensors"
     flags = ["--preset", str(tmp_path / "plain.toml"), "--components", "8", "-o", str(model)]
     assert main(["train", str(tmp_path / "data"), *flags]) == 0
-    assert "variances stand at their floor" in capsys.readouterr().out
+    assert "variances that stand at their floor" in capsys.readouterr().out
     for mixture in load(model).scorer.mixtures:  # type: ignore[attr-defined]
         assert np.isfinite(mixture.means).all()
         assert (mixture.covariance.variances > 0).all()

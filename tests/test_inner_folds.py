@@ -152,7 +152,7 @@ def test_clips_without_groups_are_not_calibrated() -> None:
     recording = Recording()
     found = calibrate(examples_of("abc", [None] * 6), recording, whole_clip, separate=True)
     assert (found.calibration, found.gate) == (None, None)
-    assert "no groups (speaker, artist, source recording) are known" in found.remarks[0]
+    assert "without groups that cannot be learned" in found.remarks[0]
 
 
 def test_training_that_fails_on_a_fold_is_a_remark() -> None:

@@ -42,7 +42,8 @@ class Decision:
     score_kind : str
         "loglik" or "llr" (mean nats per frame), or "logit".
     margin : float or None
-        Best score minus second best; None with one label.
+        The score of the label, or of the one that would have been answered, minus the best of the others; None with one
+        label. A calibration, or a prior, may prefer another label than the best score's: it is then negative.
     seconds, voiced_seconds : float
         Length of the clip, and of the frames that counted.
     warnings : tuple of ClipWarning
@@ -101,6 +102,8 @@ class Classifier:
         Default: none; posteriors are then far too sure.
     gate : Gate, optional
         When to answer that a clip is unknown. Default: never.
+    unknown : "auto", "always" or "never", default "auto"
+        Whether the gate is used: "auto" does so where it refuses at most 10 % of the clips that it should know.
 
     Examples
     --------
@@ -117,6 +120,12 @@ class Classifier:
     training: Mapping[str, Any] = field(default_factory=dict)
     calibration: Calibration | None = None
     gate: Gate | None = None
+    unknown: str = "auto"
+
+    @property
+    def may_refuse(self) -> bool:
+        """Whether a clip may be answered unknown."""
+        return self.gate is not None and (self.unknown == "always" or (self.unknown == "auto" and self.gate.bearable))
 
     def __repr__(self) -> str:
         return f"<Classifier of {len(self.labels)} labels: {', '.join(self.labels[:10])}>"
@@ -206,14 +215,14 @@ class Classifier:
         evidence = likelihoods[kept] + log_prior[kept]
         odds = np.exp(evidence - evidence.max())
         best = int(kept[evidence.argmax()])
-        known = self.gate is None or self.gate.accepts(likelihoods, best)
-        ranked = np.sort(scores)
+        known = not self.may_refuse or self.gate is None or self.gate.accepts(likelihoods, best)
+        others = np.delete(every[kept], np.searchsorted(kept, best))
         return Decision(
             label=self.labels[best] if known else None,
             scores=dict(zip(labels, scores.tolist(), strict=True)),
             posteriors=dict(zip(labels, (odds / odds.sum()).tolist(), strict=True)),
             score_kind=self.scorer.score_kind,
-            margin=float(ranked[-1] - ranked[-2]) if len(labels) > 1 else None,
+            margin=float(every[best] - others.max()) if len(others) else None,
             seconds=seconds,
             voiced_seconds=voiced_seconds,
             warnings=(*warnings, *self._length_warnings(len(frames), voiced_seconds)),

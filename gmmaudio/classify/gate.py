@@ -84,12 +84,13 @@ class Gate:
     @property
     def summary(self) -> str:
         """The threshold and what it costs, in one line."""
+        usual = "" if self.bearable else "; too many, so that nothing is answered unknown unless asked for"
         return (
             f"unknown below a lead of {self.threshold:.2f} nats, set to accept {_percent(self.false_accept)} of unknown"
             f" clips: of labels held out {_percent(self.accepted)} were accepted (95 % interval"
             f" {_percent(self.accepted_low)} to {_percent(self.accepted_high)}; {self.outsiders} pieces),"
             f" of whole clips of known labels {_percent(self.refused)} were refused ({_percent(self.refused_low)} to"
-            f" {_percent(self.refused_high)}; {self.insiders} clips)"
+            f" {_percent(self.refused_high)}; {self.insiders} clips){usual}"
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -29,8 +29,8 @@ from gmmaudio.parallel import map_in_order, one_blas_thread
 
 MOST_FOLDS = 4
 NO_GROUPS = (
-    "posteriors are not calibrated, and nothing is answered unknown: no groups (speaker, artist, source recording) are"
-    " known, and what is learned from clips that share one is too sure"
+    "posteriors are not calibrated, and nothing is answered unknown: without groups that cannot be learned, for clips"
+    " that share a voice or a recording teach to be too sure"
 )
 
 Frames = NDArray[np.floating]

@@ -71,9 +71,9 @@ def fit_remarks(fit: Fit, frames: int) -> list[str]:
         share = f"{frames / parameters:.0f} frames per component and dimension"
         found.append(f"{share}; {FRAMES_PER_PARAMETER} are advised")
     if fit.floored:
-        found.append(f"{fit.floored} variances stand at their floor")
+        found.append(f"variances that stand at their floor: {fit.floored}")
     if fit.reseeded:
-        found.append(f"{fit.reseeded} starved components were re-seeded")
+        found.append(f"starved components that were re-seeded: {fit.reseeded}")
     if not fit.converged:
         found.append(f"stopped after {len(fit.log_likelihood)} iterations, still gaining")
     return found
@@ -159,6 +159,8 @@ def fit_classes(examples: Sequence[Example], failures: Sequence[Failure], settin
     reports = tuple(_report(label, members[label], failures, fitted) for label in members)
     warnings = (*contradictions(examples), *clip_warnings(examples))
     notes = list(fitted.remarks)
+    if not any(row.groups for row in reports):
+        notes.append("no groups (speaker, artist, source recording) are known, so no split can be trusted")
     if fitted.background is not None:
         notes += [f"background: {text}" for text in fit_remarks(fitted.background, sum(row.frames for row in reports))]
     return Trained(classifier, reports, tuple(failures), warnings, tuple(notes))
@@ -231,7 +233,10 @@ def clip_warnings(examples: Sequence[Example]) -> list[str]:
     for example in examples:
         for warning in example.warnings:
             kinds.setdefault(warning.code, []).append((example.entry.name, warning.message))
-    return [f"{len(found)} clips {code}: {found[0][0]}: {found[0][1]}" for code, found in sorted(kinds.items())]
+    return [
+        f"{code}: {len(found)} clip{'s' * (len(found) > 1)}, such as {found[0][0]}: {found[0][1]}"
+        for code, found in sorted(kinds.items())
+    ]
 
 
 def contradictions(examples: Sequence[Example]) -> list[str]:

@@ -60,6 +60,7 @@ def run(options: argparse.Namespace) -> int:
             options.allow_leaks,
             progress(options, "reading"),
             read,
+            options.calibrate,
         )
     known = asdict(chosen) | {"components": chosen.components or "auto", "front_end": chosen.front_end.as_dict()}
     return print_figures(found, found.pooled, options, entries, known)

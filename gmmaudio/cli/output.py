@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -35,11 +36,6 @@ def print_figures(
 
     The report shows the model's facts and plays the clips of the entries.
     """
-    parts = [found] if durations is None else [found, durations]
-    if options.format == "json":
-        print(json.dumps({key: value for part in parts for key, value in part.as_dict().items()}, indent=2))
-    else:
-        print("\n\n".join(part.as_text() for part in parts))
     if options.report:
         from gmmaudio.evaluate.page import Context
         from gmmaudio.evaluate.report import write_report
@@ -49,6 +45,11 @@ def print_figures(
         more: dict[str, Any] = {} if durations is None else {"durations": durations.found}
         write_report(Path(options.report), found, pooled, Context(title, command, model, entries, **more))
         log.info("wrote %s", printable(options.report))
+    parts = [found] if durations is None else [found, durations]
+    if options.format == "json":
+        print(json.dumps({key: value for part in parts for key, value in part.as_dict().items()}, indent=2))
+    else:
+        print("\n\n".join(part.as_text() for part in parts))
     for record in pooled.errors:
         log.warning("skipped %s", named(record["path"], record["error"]["message"]))
     return SOME_FAILED if pooled.errors else OK
@@ -84,7 +85,7 @@ def named(name: str, message: str) -> str:
 
 
 def training_table(trained: Trained) -> str:
-    """What each label was trained on, and what is too little of it."""
+    """What each label was trained on."""
     width = max(5, *(len(printable(row.label)) for row in trained.classes))
     lines = [f"{'label':{width}}  clips  groups  minutes voiced  components  skipped"]
     for row in trained.classes:
@@ -93,12 +94,20 @@ def training_table(trained: Trained) -> str:
             f"{printable(row.label):{width}}  {row.clips:5}  {groups:>6}  {row.voiced_seconds / 60:14.2f}"
             f"  {row.components:10}  {row.skipped:7}"
         )
-    lines += [f"warning: {printable(text)}" for text in trained.warnings]
-    lines += [f"note: {printable(row.label)}: {remark}" for row in trained.classes for remark in row.remarks]
-    lines += [f"note: {printable(text)}" for text in trained.notes]
-    if not any(row.groups for row in trained.classes):
-        lines.append("note: no groups (speaker, artist, source recording) are known, so no split can be trusted")
     return "\n".join(lines)
+
+
+def remarks(trained: Trained) -> list[str]:
+    """What is too little, odd or worth knowing about a training run; the same of several labels once."""
+    lines = [f"warning: {printable(text)}" for text in trained.warnings]
+    likewise: dict[str, list[tuple[str, str]]] = {}
+    for row in trained.classes:
+        for remark in row.remarks:
+            likewise.setdefault(re.sub(r"[\d.]+", "#", remark), []).append((printable(row.label), remark))
+    for (first, remark), *others in likewise.values():
+        names = ", ".join(label for label, _ in others[:5]) + (", ..." if len(others) > 5 else "")
+        lines.append(f"note: {first}: {remark}" + (f" (and the like for {names})" if others else ""))
+    return [*lines, *(f"note: {printable(text)}" for text in trained.notes)]
 
 
 def outline(facts: dict[str, Any], indent: str = "") -> list[str]:

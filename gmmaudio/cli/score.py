@@ -36,7 +36,7 @@ def add(verb: Verb) -> None:
     flags.add_argument("--format", choices=["text", "json", "jsonl", "csv"], default="text")
     flags.add_argument("--top", type=positive(int), default=1, metavar="N", help="labels shown per clip in text")
     flags.add_argument("--among", type=lambda text: text.split(","), metavar="A,B", help="consider these labels only")
-    flags.add_argument("--prior", type=prior, metavar="A=0.7,B=0.3", help="weights of labels; default all equal")
+    flags.add_argument("--prior", type=prior, metavar="A=0.7,B=0.3", help="weights of labels; those left out count 1")
     text = "answer unknown where no label explains a clip; auto: if the model refuses few clips that it should know"
     flags.add_argument("--unknown", choices=["auto", "always", "never"], default="auto", help=text)
     flags.add_argument("--window", type=positive(float), metavar="S", help="decide per window of so many seconds")
@@ -75,14 +75,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _gated(classifier: Classifier, wish: str) -> Classifier:
-    """The classifier with its gate, or without it."""
-    gate = classifier.gate
-    if gate is None and wish == "always":
+    """The classifier with its gate used as wished."""
+    if classifier.gate is None and wish == "always":
         text = "the model has not learned what is unknown to it"
         raise DataError("no_gate", text, "train it on at least three labels, each of two groups or more")
-    if gate is None or wish == "always" or (wish == "auto" and gate.bearable):
-        return classifier
-    if wish == "auto":
-        share = 100 * gate.refused
-        log.info("nothing is answered unknown, for %.0f %% of known clips would be; see --unknown", share)
-    return replace(classifier, gate=None)
+    return replace(classifier, unknown=wish)

@@ -22,7 +22,7 @@ from gmmaudio.cli.options import (
     refuse_half_a_fold,
     settings,
 )
-from gmmaudio.cli.output import progress, tell_failures, training_table
+from gmmaudio.cli.output import progress, remarks, tell_failures, training_table
 from gmmaudio.files import printable
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ def run(options: argparse.Namespace) -> int:
         trained = train(rows, chosen, cores(options), progress(options, "reading"), read, pieces)
     save(trained.classifier, output)
     print(training_table(trained))
+    if not options.quiet:
+        print("\n".join(remarks(trained)))
     tell_failures([(failure.entry.name, failure.error) for failure in trained.failures])
     log.info("wrote %s", printable(str(output)))
     return SOME_FAILED if trained.failures else OK

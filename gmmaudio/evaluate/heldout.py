@@ -9,7 +9,7 @@ from typing import Any
 
 from gmmaudio.classify.classifier import Classifier
 from gmmaudio.classify.examples import Example, ExampleReader, Failure, Progress, read_examples
-from gmmaudio.classify.train import Training, clip_warnings, fit_classes, group_hash
+from gmmaudio.classify.train import Training, calibrated, clip_warnings, fit_classes, group_hash
 from gmmaudio.corpus.manifest import Entry, require_classes
 from gmmaudio.corpus.selection import straddling_groups
 from gmmaudio.errors import DataError
@@ -74,6 +74,10 @@ def evaluate(
         ``leakage``, ``no_decisions``.
     """
     examples, failures = read(entries, classifier.front_end, jobs, progress)
+    if not {example.entry.label for example in examples} & set(classifier.labels):
+        found = ", ".join(sorted({printable(example.entry.label) for example in examples})[:5])
+        text = f"the model knows none of the clips' labels ({found}); it knows {', '.join(classifier.labels[:5])}"
+        raise DataError("no_common_labels", text, "label the clips as in training")
     copies = copies_of(classifier, examples)
     if copies and not allow_leaks:
         text = f"the model was trained on {len(copies)} of the {len(examples)} clips, such as {printable(copies[0])}"
@@ -118,6 +122,7 @@ def cross_validate(
     allow_leaks: bool = False,
     progress: Progress | None = None,
     read: ExampleReader = read_examples,
+    calibrate: bool = False,
 ) -> CrossValidation:
     """Hold out each fold in turn, train on the others, decide about its clips; pool the decisions.
 
@@ -133,6 +138,8 @@ def cross_validate(
     progress : callable, optional
     read : callable, default ``read_examples``
         Where the frames come from, as in ``train``.
+    calibrate : bool, default False
+        Also calibrate each classifier, on folds inside its own training clips. Takes several times as long.
 
     Raises
     ------
@@ -154,7 +161,8 @@ def cross_validate(
     for name in names:
         inside = [example for example in examples if fold_of[id(example.entry)] == name]
         outside = [example for example in examples if fold_of[id(example.entry)] != name]
-        found = _fold(name, outside, [f for f in failures if fold_of[id(f.entry)] != name], inside, settings, jobs)
+        lost = [failure for failure in failures if fold_of[id(failure.entry)] != name]
+        found = _predict(_without(name, outside, lost, settings, jobs, calibrate), inside, jobs)
         predictions.update((id(e.entry), p) for e, p in zip(inside, found, strict=True))
         if found:
             accuracies[name] = sum(p.label == p.truth for p in found) / len(found)
@@ -202,19 +210,22 @@ def _refuse_copies(examples: Sequence[Example], fold_of: Mapping[int, str]) -> N
             )
 
 
-def _fold(
+def _without(
     name: str,
     outside: Sequence[Example],
     failures: Sequence[Failure],
-    inside: Sequence[Example],
     settings: Training,
     jobs: int,
-) -> list[Prediction]:
+    calibrate: bool,
+) -> Classifier:
+    """The classifier that never heard a fold; it answers every clip."""
     try:
         trained = fit_classes(outside, failures, settings, jobs)
     except DataError as error:
         raise DataError(error.code, f"without fold {name!r}: {error.message}", error.hint) from error
-    return _predict(trained.classifier, inside, jobs)
+    if calibrate:
+        trained = calibrated(trained, outside, settings, jobs=jobs)
+    return replace(trained.classifier, gate=None)
 
 
 def _predict(classifier: Classifier, examples: Sequence[Example], jobs: int) -> list[Prediction]:

@@ -95,8 +95,7 @@ def model_figure(classifier: Classifier, dimensions: tuple[int, int] = (0, 1)) -
 def _mixtures(classifier: Classifier) -> Sequence[Mixture]:
     found: Sequence[Mixture] | None = getattr(classifier.scorer, "mixtures", None)
     if not found:
-        kind = type(classifier.scorer).__name__
-        raise DataError("no_mixtures", f"the model's {kind} holds no mixture per label: there is nothing to draw")
+        raise DataError("no_mixtures", "a model of this method holds no mixture per label: there is nothing to draw")
     return found
 
 

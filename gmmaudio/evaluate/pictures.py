@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from gmmaudio.errors import DataError
+from gmmaudio.files import check_target
 
 _SUFFIXES = (".png", ".svg", ".pdf")
 _DOTS = 150  # per inch
@@ -27,5 +28,6 @@ def check_suffix(path: str | PathLike[str], example: str) -> None:
 
 def save(figure: Figure, path: str | PathLike[str]) -> None:
     """Write a figure to a path whose suffix was checked; png at 150 dots per inch, or fewer if it is very large."""
+    check_target(Path(path))
     kind = Path(path).suffix.lower()[1:]
     figure.savefig(path, format=kind, dpi=min(_DOTS, _MOST_DOTS / max(figure.get_size_inches())))
