@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -178,6 +179,38 @@ def test_the_same_bytes_for_any_jobs_and_for_the_same_seed() -> None:
     one = trained(clips, jobs=1)
     assert one == trained(clips, jobs=1) == trained(clips, jobs=3)
     assert one != trained(clips, jobs=1, seed=4)
+
+
+TWICE = """
+import numpy as np
+from threadpoolctl import threadpool_info
+from gmmaudio.classify.backend import Backend, train_backend
+from gmmaudio.parallel import one_blas_thread
+from tests.conftest import random_mixture
+
+def threads():
+    return [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
+
+rng = np.random.default_rng(0)
+background = random_mixture(0, components=64, dimension=40)
+labels = [[rng.normal(label / 9, 1, (30, 40)) for _ in range(4)] for label in range(6)]
+usual = threads()[0]
+one, two = (train_backend(background, labels, Backend()).scorer.weights for _ in range(2))
+assert one.tobytes() == two.tobytes(), "the second run gives other bits"
+assert set(threads()) == {usual}, "the limit stays"
+with one_blas_thread():
+    import scipy.linalg  # brings a BLAS of its own
+    with one_blas_thread():
+        assert set(threads()) == {1}, "a library that came later is not limited"
+assert set(threads()) == {usual}, "the limit stays"
+"""
+
+
+def test_the_first_training_in_a_process_has_the_bits_of_the_second() -> None:
+    # scikit-learn, and with it scipy's own BLAS, is imported only when the first machine is trained.
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", TWICE], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_log_odds_are_not_multiplied_by_the_frames() -> None:
