@@ -50,14 +50,18 @@ def hostile(path: str, rate: int | None, consume: Callable[[Iterator[Array]], An
     if name == "devours":
         np.ones(2**36, np.uint8)
     if name.startswith("lies"):  # as code that has taken over the worker may
-        sys._getframe(1).f_locals["connection"].send_bytes(LIES[int(name[-1])])
+        for lie in LIES[int(name[-1])]:
+            sys._getframe(1).f_locals["connection"].send_bytes(lie)
         time.sleep(60)
     if name == "stumbles":
         raise ValueError("a bug")
     return read_through(path, rate, spoil if name == "late" else consume, *more)
 
 
-LIES = [b"E{}", b"Z", b"E" + b"[" * 100_000, b"B123", b"D" + b'[1, 2, "x"]', b"Snothing", b"D[1, 1, []]"]
+LIES: list[tuple[bytes, ...]] = [
+    (b"E{}",), (b"Z",), (b"E" + b"[" * 100_000,), (b"B123",), (b"D" + b'[1, 2, "x"]',), (b"Snothing",),
+    (b"D[1, 1, []]",), (b"D[Infinity, 1, []]",), (b"S", b"R"),
+]  # fmt: skip
 
 
 @pytest.fixture
