@@ -19,7 +19,9 @@ import pytest
 
 from gmmaudio.classify.classifier import Classifier, Decision
 from gmmaudio.classify.examples import read_examples
+from gmmaudio.classify.model_file import save
 from gmmaudio.classify.train import Trained
+from gmmaudio.cli import main
 from gmmaudio.corpus.audio import Facts, Reader, joined, read_through, sample_hash
 from gmmaudio.corpus.isolate import isolated
 from gmmaudio.corpus.manifest import Entry, read_corpus
@@ -206,3 +208,16 @@ def test_the_verbs_give_the_same_with_it(corpus: Path, tmp_path: Path) -> None:
     text = tmp_path / "text.wav"
     text.write_text("no audio at all " * 99)
     assert outcome("--isolate") == outcome()
+
+
+def test_the_report_s_sounds_are_decoded_by_workers_too(
+    trained: Trained, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips = {entry.label: entry.path for entry in read_corpus(corpus)}
+    one, two = list(clips)[:2]
+    (tmp_path / "all.csv").write_text(f"path,label\n{clips[one]},{two}\n{clips[two]},{one}\n")  # both wrong
+    save(trained.classifier, tmp_path / "m.safetensors")
+    monkeypatch.setattr("gmmaudio.corpus.audio._read", lambda *_: pytest.fail("decoded in this process"))
+    flags = ["--root", "/", "--isolate", "--allow-leaks", "--report", str(tmp_path / "report")]
+    assert main(["evaluate", str(tmp_path / "m.safetensors"), str(tmp_path / "all.csv"), *flags]) == 0
+    assert "data:audio/mpeg" in (tmp_path / "report" / "report.html").read_text()

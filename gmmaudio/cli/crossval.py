@@ -61,8 +61,8 @@ def run(options: argparse.Namespace) -> int:
             progress(options, "reading"),
             read,
         )
-    known = asdict(chosen) | {"components": chosen.components or "auto", "front_end": chosen.front_end.as_dict()}
-    return print_figures(found, found.pooled, options, entries, known)
+        known = asdict(chosen) | {"components": chosen.components or "auto", "front_end": chosen.front_end.as_dict()}
+        return print_figures(found, found.pooled, options, entries, known, audio)
 
 
 def _folds(entries: list[Entry], options: argparse.Namespace) -> tuple[list[Entry], list[str]]:
