@@ -28,26 +28,29 @@ def cores() -> int:
 
 
 class _Limit:
-    """The process-wide limit, set when the first holder comes and lifted when the last one goes."""
+    """The process-wide limit, set when the first holder comes and lifted when the last one goes.
+
+    A library that was loaded in between, such as scipy's own BLAS, is limited as the next holder comes.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.holders = 0
-        self.limits: Any = None
+        self.limits: list[Any] = []
         self.controller: Any = None
         self.modules = 0
 
     def hold(self) -> None:
         with self.lock:
-            if self.holders == 0:
-                self.limits = self._controller().limit(limits=1, user_api="blas")
+            if self.holders == 0 or self.modules != len(sys.modules):
+                self.limits.append(self._controller().limit(limits=1, user_api="blas"))
             self.holders += 1
 
     def release(self) -> None:
         with self.lock:
             self.holders -= 1
-            if self.holders == 0:
-                self.limits.restore_original_limits()
+            while self.holders == 0 and self.limits:
+                self.limits.pop().restore_original_limits()
 
     def _controller(self) -> Any:
         """What knows the BLAS libraries; to look for them takes longer than a clip, so only after further imports."""

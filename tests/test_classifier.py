@@ -13,6 +13,7 @@ from gmmaudio.classify.classifier import Classifier, Decision
 from gmmaudio.classify.gate import Gate
 from gmmaudio.classify.model_file import to_bytes
 from gmmaudio.classify.scorers import MixtureScorer
+from gmmaudio.classify.supervector import SupervectorScorer
 from gmmaudio.classify.timeline import Window, score_windows, windows_of
 from gmmaudio.classify.train import Trained, Training, train
 from gmmaudio.corpus.manifest import in_split, read_corpus
@@ -116,6 +117,18 @@ def test_a_clip_that_no_label_explains_is_unknown() -> None:
     # Asked about "low" only, it need not say so of what "high" explains better.
     among = classifier.log_prior(None, ["low"])
     assert classifier.decide_frames(np.ones((1, 30)), 1, 1, log_prior=among).label is None
+
+
+@pytest.mark.parametrize("kind", ["mixtures", "supervector"])
+def test_a_model_too_narrow_for_float32_gives_an_error_and_no_nan(kind: str) -> None:
+    # At distance 1e3 the exponent is 1e6 / 2e-37: beyond float32's 3.4e38.
+    narrow = Mixture(np.ones(1), np.zeros((1, 30)), Diagonal(np.full((1, 30), 1e-37)))
+    linear = SupervectorScorer(narrow, np.ones((2, 60)), np.zeros(2))
+    scorer = MixtureScorer((narrow, narrow)) if kind == "mixtures" else linear
+    classifier = Classifier(("low", "high"), scorer, PRESETS["speech"])
+    with pytest.raises(ClipError) as caught:
+        classifier.decide_frames(np.full((3, 30), 1e3, np.float32), 0.1, 0.03)
+    assert caught.value.code == "out_of_range"
 
 
 def test_logits_are_per_clip_whatever_its_length() -> None:

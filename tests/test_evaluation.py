@@ -238,6 +238,12 @@ def test_svg_is_xml_and_labels_are_not_formulae(tmp_path):
     assert ElementTree.parse(tmp_path / "Confusion.SVG").getroot().tag.endswith("svg")
 
 
+def test_labels_that_the_font_lacks_make_no_warning(tmp_path):  # pytest makes warnings errors
+    found = Evaluation([Prediction("a.wav", "日本", "日本"), Prediction("b.wav", "b", "日本")], ["b", "日本"])
+    confusion_picture(found, tmp_path / "confusion.png")
+    assert matplotlib.image.imread(tmp_path / "confusion.png").size
+
+
 def test_other_suffixes_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"one of \.png, \.svg, \.pdf") as caught:
         confusion_picture(evaluation(), tmp_path / "confusion.bmp")

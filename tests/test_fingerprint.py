@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import combinations
 from pathlib import Path
 
@@ -208,3 +209,20 @@ def test_too_few_peaks_and_the_wrong_rate() -> None:
     assert len(fingerprint(np.zeros(0, np.float32), RATE)) == 0
     assert not comparable(fingerprint(noise(1, 0.03), RATE))
     assert comparable(fingerprint(noise(1, 1.0), RATE))
+
+
+def test_a_long_loop_needs_no_more_memory_than_other_sound() -> None:
+    # 4 minutes of a loop of 1 s, 125 frames: each of its 300 hashes comes 240 times, which is 9 million pairs of one
+    # clip with itself; to hold them took 300 MB, and 225 times as much for an hour.
+    rng = np.random.default_rng(0)
+    times, bins = np.sort(rng.choice(125, 40, replace=False)), rng.integers(0, 440, 40)
+    loop = Fingerprint(
+        np.concatenate([times + 125 * i for i in range(240)]).astype(np.int32),
+        np.tile(bins, 240).astype(np.int32),
+        125 * 240,
+    )
+    tracemalloc.start()
+    assert near_copies([loop, fingerprint(rng.standard_normal(80000).astype(np.float32), 8000)]) == []
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6

@@ -19,7 +19,9 @@ import pytest
 
 from gmmaudio.classify.classifier import Classifier, Decision
 from gmmaudio.classify.examples import read_examples
+from gmmaudio.classify.model_file import save
 from gmmaudio.classify.train import Trained
+from gmmaudio.cli import main
 from gmmaudio.corpus.audio import Facts, Reader, joined, read_through, sample_hash
 from gmmaudio.corpus.isolate import isolated
 from gmmaudio.corpus.manifest import Entry, read_corpus
@@ -50,14 +52,18 @@ def hostile(path: str, rate: int | None, consume: Callable[[Iterator[Array]], An
     if name == "devours":
         np.ones(2**36, np.uint8)
     if name.startswith("lies"):  # as code that has taken over the worker may
-        sys._getframe(1).f_locals["connection"].send_bytes(LIES[int(name[-1])])
+        for lie in LIES[int(name[-1])]:
+            sys._getframe(1).f_locals["connection"].send_bytes(lie)
         time.sleep(60)
     if name == "stumbles":
         raise ValueError("a bug")
     return read_through(path, rate, spoil if name == "late" else consume, *more)
 
 
-LIES = [b"E{}", b"Z", b"E" + b"[" * 100_000, b"B123", b"D" + b'[1, 2, "x"]', b"Snothing", b"D[1, 1, []]"]
+LIES: list[tuple[bytes, ...]] = [
+    (b"E{}",), (b"Z",), (b"E" + b"[" * 100_000,), (b"B123",), (b"D" + b'[1, 2, "x"]',), (b"Snothing",),
+    (b"D[1, 1, []]",), (b"D[Infinity, 1, []]",), (b"S", b"R"),
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -202,3 +208,16 @@ def test_the_verbs_give_the_same_with_it(corpus: Path, tmp_path: Path) -> None:
     text = tmp_path / "text.wav"
     text.write_text("no audio at all " * 99)
     assert outcome("--isolate") == outcome()
+
+
+def test_the_report_s_sounds_are_decoded_by_workers_too(
+    trained: Trained, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips = {entry.label: entry.path for entry in read_corpus(corpus)}
+    one, two = list(clips)[:2]
+    (tmp_path / "all.csv").write_text(f"path,label\n{clips[one]},{two}\n{clips[two]},{one}\n")  # both wrong
+    save(trained.classifier, tmp_path / "m.safetensors")
+    monkeypatch.setattr("gmmaudio.corpus.audio._read", lambda *_: pytest.fail("decoded in this process"))
+    flags = ["--root", "/", "--isolate", "--allow-leaks", "--report", str(tmp_path / "report")]
+    assert main(["evaluate", str(tmp_path / "m.safetensors"), str(tmp_path / "all.csv"), *flags]) == 0
+    assert "data:audio/mpeg" in (tmp_path / "report" / "report.html").read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -178,6 +179,32 @@ def test_the_same_bytes_for_any_jobs_and_for_the_same_seed() -> None:
     one = trained(clips, jobs=1)
     assert one == trained(clips, jobs=1) == trained(clips, jobs=3)
     assert one != trained(clips, jobs=1, seed=4)
+
+
+LATER = """
+import sys
+import numpy
+from threadpoolctl import threadpool_info
+from gmmaudio.parallel import one_blas_thread
+
+def threads():
+    return {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
+
+assert "scipy" not in sys.modules, "this must be the first import of scipy"
+usual = threads()
+with one_blas_thread():
+    import scipy.linalg  # brings a BLAS of its own
+    with one_blas_thread():
+        assert threads() == {1}, "a library that came later is not limited"
+assert threads() == usual, "the limit stays"
+"""
+
+
+def test_a_blas_that_is_loaded_while_the_limit_holds_is_limited_as_well() -> None:
+    # As scipy's own is, when the first linear machine is trained: else it had other bits than the second.
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", LATER], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_log_odds_are_not_multiplied_by_the_frames() -> None:

@@ -31,7 +31,7 @@ from gmmaudio.features import store_writer
 from gmmaudio.features.frontend import PRESETS, FrontEnd
 from gmmaudio.features.sealed import MOST_BYTES, read_sealed, sealed
 from gmmaudio.features.store import STORE_FILE, differences, header, open_store
-from gmmaudio.features.store_index import read_index
+from gmmaudio.features.store_index import Listed, read_index, shard_name
 
 SPEECH = PRESETS["speech"]
 Capture = pytest.CaptureFixture[str]
@@ -441,6 +441,37 @@ def test_any_bytes_are_refused(data: bytes, copy: Path) -> None:
         path.write_bytes(data)
     assert code(lambda: open_store(copy)) == "damaged_store"
     assert code(lambda: read_index(copy / f"{'0' * 32}.json")) == "damaged_store"
+
+
+def renamed(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change every clip of a store as somebody would who means it: names and seals fit."""
+    top = read_sealed(folder / STORE_FILE)
+    for place, name in enumerate(top["shards"]):
+        facts = read_sealed(folder / f"{name}.json")
+        for clip in facts["clips"]:
+            change(clip)
+        listed = [Listed(_entry(clip), clip["size"], clip["mtime_ns"]) for clip in facts["clips"]]
+        facts["name"] = top["shards"][place] = shard_name(facts["front_end_sha256"], listed)
+        (folder / f"{name}.npy").rename(folder / f"{facts['name']}.npy")
+        (folder / f"{name}.json").unlink()
+        (folder / f"{facts['name']}.json").write_bytes(sealed(facts))
+    (folder / STORE_FILE).write_bytes(sealed(top))
+
+
+def _entry(clip: dict[str, Any]) -> Entry:
+    values = [clip[name] for name in ("label", "group", "split", "fold", "start", "end", "columns")]
+    return Entry(Path(clip["path"]), *values, clip["path"])
+
+
+@pytest.mark.parametrize("name", ["path", "label", "group"])
+def test_text_that_no_file_name_could_be_is_refused(name: str, copy: Path) -> None:
+    renamed(copy, lambda clip: clip.update({name: f"\ud800{clip[name]}"}))
+    assert code(lambda: open_stored(copy)) == "damaged_store"
+
+
+def test_a_clip_that_is_in_a_store_twice_is_refused_and_not_lost(copy: Path) -> None:
+    renamed(copy, lambda clip: clip.update(path="one.wav"))
+    assert code(lambda: open_stored(copy)) == "damaged_store"
 
 
 def test_json_that_would_break_a_parser(copy: Path) -> None:

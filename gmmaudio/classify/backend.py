@@ -104,7 +104,7 @@ def _logistic(vectors: Floats, truth: NDArray[np.intp], settings: Backend) -> tu
     from sklearn.linear_model import LogisticRegression
 
     machine = LogisticRegression(C=settings.loose, max_iter=settings.iterations, tol=1e-6, class_weight="balanced")
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), one_blas_thread():  # also scipy's BLAS, which the import may have brought
         warnings.simplefilter("ignore", ConvergenceWarning)  # told by the return value
         machine.fit(vectors, truth)
     weights, offsets = machine.coef_, machine.intercept_

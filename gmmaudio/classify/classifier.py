@@ -206,9 +206,15 @@ class Classifier:
         warnings: tuple[ClipWarning, ...] = (),
         log_prior: Floats | None = None,
     ) -> Decision:
-        """Decide about frames (n, d) that the front end has made."""
+        """Decide about frames (n, d) that the front end has made.
+
+        Raises
+        ------
+        ClipError
+            ``out_of_range`` where they are too far from the model for a finite score.
+        """
         log_prior = np.zeros(len(self.labels)) if log_prior is None else log_prior
-        every = self.scorer.score(frames)
+        every = self._scores(frames)
         likelihoods = self.log_likelihoods(every, len(frames))
         kept = np.flatnonzero(np.isfinite(log_prior))
         scores, labels = every[kept], [self.labels[index] for index in kept]
@@ -228,6 +234,20 @@ class Classifier:
             warnings=(*warnings, *self._length_warnings(len(frames), voiced_seconds)),
             calibrated=self.calibration is not None,
         )
+
+    def _scores(self, frames: NDArray[np.floating]) -> Floats:
+        """The scores (labels,), or a ClipError where a model made to do so, or damaged, gives what is no number."""
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                scores = self.scorer.score(frames)
+        except DataError as error:
+            if error.code != "out_of_range":
+                raise
+            scores = np.full(len(self.labels), np.nan)
+        if not np.isfinite(scores).all():
+            text = "the model has no finite score for the clip: its frames are too far from the model's"
+            raise ClipError("out_of_range", text, "is this a model of such sound, and whole?")
+        return scores
 
     def log_likelihoods(self, scores: Floats, frames: int) -> Floats:
         """Log-likelihoods (labels,) of a clip in nats, up to a constant, from its scores (labels,)."""

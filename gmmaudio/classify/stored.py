@@ -10,6 +10,7 @@ from gmmaudio.classify.examples import Example, Failure, Progress, counted, read
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.errors import ClipError, DataError, NothingLeft
 from gmmaudio.features.frontend import FrontEnd
+from gmmaudio.features.sealed import damaged
 from gmmaudio.features.store import Shard, Store, open_store, require_same
 from gmmaudio.features.store_index import Kept, Row
 from gmmaudio.features.store_writer import Account, Made, fill
@@ -134,7 +135,11 @@ def open_stored(folder: Path) -> Stored:
         ``no_clips`` for a store of nothing.
     """
     store = open_store(folder)
-    places = {_key(row.clip.entry): (row, shard) for shard in store.shards() for row in shard.index.rows}
+    places: dict[Key, tuple[Row, Shard]] = {}
+    for shard in store.shards():
+        for row in shard.index.rows:
+            if places.setdefault(_key(row.clip.entry), (row, shard))[0] is not row:
+                raise damaged(shard.path, f"{printable(row.clip.entry.name)} is in the store twice")
     if not places:
         raise DataError("no_clips", f"{printable(folder)} holds no clips", "make it again with: gmmaudio features")
     return Stored(store, tuple(row.clip.entry for row, _ in places.values()), places)

@@ -38,6 +38,8 @@ def add(verb: Verb) -> None:
     cut.add_argument("--folds", type=positive(int), default=5, metavar="N", help="group-disjoint folds; default 5")
     cut.add_argument("--fold-by", metavar="COLUMN", help="hold out each value of this column in turn")
     flags.add_argument("--allow-leaks", action="store_true", help="let a group stand in several folds")
+    text = "calibrate each fold's classifier inside its training clips: several times as long"
+    flags.add_argument("--calibrate", action="store_true", help=text)
     add_training(flags)
     add_report(flags)
     add_isolate(flags)
@@ -62,8 +64,8 @@ def run(options: argparse.Namespace) -> int:
             read,
             options.calibrate,
         )
-    known = asdict(chosen) | {"components": chosen.components or "auto", "front_end": chosen.front_end.as_dict()}
-    return print_figures(found, found.pooled, options, entries, known)
+        known = asdict(chosen) | {"components": chosen.components or "auto", "front_end": chosen.front_end.as_dict()}
+        return print_figures(found, found.pooled, options, entries, known, audio)
 
 
 def _folds(entries: list[Entry], options: argparse.Namespace) -> tuple[list[Entry], list[str]]:

@@ -59,4 +59,4 @@ def run(options: argparse.Namespace) -> int:
         if lengths:
             answering = replace(classifier, gate=None)  # as in evaluate
             durations = evaluate_durations(answering, entries, lengths, cores(options), shown, audio)
-    return print_figures(found, found, options, entries, describe(options.model), durations)
+        return print_figures(found, found, options, entries, describe(options.model), audio, durations)

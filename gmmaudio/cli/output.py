@@ -18,6 +18,7 @@ from gmmaudio.files import printable
 
 if TYPE_CHECKING:
     from gmmaudio.classify.train import Trained
+    from gmmaudio.corpus.audio import Reader
     from gmmaudio.corpus.manifest import Entry
     from gmmaudio.evaluate.durations import Durations
 
@@ -30,11 +31,12 @@ def print_figures(
     options: argparse.Namespace,
     entries: Sequence[Entry],
     model: Mapping[str, Any],
+    read: Reader,
     durations: Durations | None = None,
 ) -> int:
     """Print an evaluation (or a cross-validation and its pooled part), write the report, give the status.
 
-    The report shows the model's facts and plays the clips of the entries.
+    The report shows the model's facts and plays the clips of the entries, which ``read`` reads again.
     """
     if options.report:
         from gmmaudio.evaluate.page import Context
@@ -43,7 +45,7 @@ def print_figures(
         command = shlex.join(["gmmaudio", *sys.argv[1:]])
         title = f"{Path(options.data).resolve().name}: evaluation"
         more: dict[str, Any] = {} if durations is None else {"durations": durations.found}
-        write_report(Path(options.report), found, pooled, Context(title, command, model, entries, **more))
+        write_report(Path(options.report), found, pooled, Context(title, command, model, entries, read=read, **more))
         log.info("wrote %s", printable(options.report))
     parts = [found] if durations is None else [found, durations]
     if options.format == "json":

@@ -152,7 +152,7 @@ class _Worker:
             self.process.join(5)
             text = f"the decoder crashed ({_ending(self.process.exitcode)})"
             self._fail("decoder_crashed", text, "the file is damaged, or made to do this: leave it out")
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             self._fail("decoder_crashed", "the decoder spoke nonsense", "the file is made to do this: leave it out")
         self.left -= monotonic() - began
         return self.last
@@ -186,6 +186,9 @@ def _follow(worker: _Worker, consume: Consumer[T]) -> tuple[T, Facts]:
         raise said
     if isinstance(result, ClipError):
         raise result
+    if not isinstance(said, Facts):
+        text = f"{worker.name}: the decoder spoke nonsense"
+        raise ClipError("decoder_crashed", text, "the file is made to do this: leave it out")
     return result, said
 
 

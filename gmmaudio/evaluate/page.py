@@ -14,6 +14,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import gmmaudio
+from gmmaudio.corpus.audio import Reader, read_through
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.evaluate import sections
 from gmmaudio.evaluate.evaluation import Evaluation
@@ -45,6 +46,8 @@ class Context:
         The audit's.
     durations : mapping of float to Evaluation
         What was found when the clips were cut to so many seconds.
+    read : Reader
+        What reads the clips; default: this process.
     """
 
     title: str = "Evaluation"
@@ -53,6 +56,7 @@ class Context:
     entries: Sequence[Entry] = ()
     findings: Sequence[Finding] = ()
     durations: Mapping[float, Evaluation] = field(default_factory=dict)
+    read: Reader = read_through
 
 
 def html_page(found: Evaluation | CrossValidation, context: Context) -> str:
@@ -89,7 +93,7 @@ def html_page(found: Evaluation | CrossValidation, context: Context) -> str:
         sections.scores(trials),
         sections.curves(trials),
         sections.durations(context.durations),
-        sections.mistakes(worst(pooled, context.entries), pooled),
+        sections.mistakes(worst(pooled, context.entries, read=context.read), pooled),
         sections.failed(pooled),
         sections.model(context.model),
         sections.command(context.command),

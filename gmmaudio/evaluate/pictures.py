@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from os import PathLike
 from pathlib import Path
 
@@ -27,7 +28,12 @@ def check_suffix(path: str | PathLike[str], example: str) -> None:
 
 
 def save(figure: Figure, path: str | PathLike[str]) -> None:
-    """Write a figure to a path whose suffix was checked; png at 150 dots per inch, or fewer if it is very large."""
+    """Write a figure to a path whose suffix was checked; png at 150 dots per inch, or fewer if it is very large.
+
+    Letters that matplotlib's font lacks, such as Chinese ones, become boxes: a label may hold any.
+    """
     check_target(Path(path))
     kind = Path(path).suffix.lower()[1:]
-    figure.savefig(path, format=kind, dpi=min(_DOTS, _MOST_DOTS / max(figure.get_size_inches())))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(path, format=kind, dpi=min(_DOTS, _MOST_DOTS / max(figure.get_size_inches())))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmaudio.corpus.audio import Clip, read_clip
+from gmmaudio.corpus.audio import Clip, Reader, joined, read_through
 from gmmaudio.corpus.excerpt import MP3_RATE, loudest, mp3
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.errors import ClipError
@@ -68,7 +68,9 @@ class Mistake:
     silence: str = ""
 
 
-def worst(found: Evaluation, entries: Sequence[Entry] = (), most: int = MOST) -> list[Mistake]:
+def worst(
+    found: Evaluation, entries: Sequence[Entry] = (), most: int = MOST, read: Reader = read_through
+) -> list[Mistake]:
     """The mistakes with the greatest lead over the truth, greatest first.
 
     Parameters
@@ -77,13 +79,15 @@ def worst(found: Evaluation, entries: Sequence[Entry] = (), most: int = MOST) ->
     entries : sequence of Entry
         Where the clips are; without one a mistake has no excerpt.
     most : int, default 10
+    read : Reader
+        What reads them; `gmmaudio.corpus.isolate.isolated` makes one that decodes in other processes.
     """
     wrong = [clip for clip in found.predictions if clip.label is not None and clip.label != clip.truth]
     ranked = sorted(wrong, key=lambda clip: -(_lead(clip) or 0.0))[:most]
     if not entries:
         return [Mistake(clip, _lead(clip)) for clip in ranked]
     where = {(entry.name, entry.start, entry.end): entry for entry in entries}
-    return [_heard(clip, where.get((clip.path, clip.start, clip.end))) for clip in ranked]
+    return [_heard(clip, where.get((clip.path, clip.start, clip.end)), read) for clip in ranked]
 
 
 def _lead(clip: Prediction) -> float | None:
@@ -96,12 +100,13 @@ def _lead(clip: Prediction) -> float | None:
     return scores[clip.label] - scores[clip.truth]
 
 
-def _heard(clip: Prediction, entry: Entry | None) -> Mistake:
+def _heard(clip: Prediction, entry: Entry | None, read: Reader) -> Mistake:
     lead = _lead(clip)
     if entry is None:
         return Mistake(clip, lead, silence="it was not said where the clip is")
     try:
-        return Mistake(clip, lead, excerpt(read_clip(entry.path, MP3_RATE, entry.start, entry.end)))
+        samples, facts = read(entry.path, MP3_RATE, joined, entry.start, entry.end)
+        return Mistake(clip, lead, excerpt(Clip(samples, facts.rate)))
     except ClipError as error:
         return Mistake(clip, lead, silence=f"the clip could not be read again: {error.message}")
 

@@ -77,7 +77,8 @@ class _Index:
 
     clips: NDArray[np.int32]
     times: NDArray[np.int32]
-    ends: Integers  # for each entry, where the run of its hash ends
+    own: Integers  # for each entry, where those of its hash and its clip end,
+    ends: Integers  # and where all of its hash do
     rank: Integers
     bounds: Integers  # of each clip in the order of clips
 
@@ -146,19 +147,25 @@ def _index(fingerprints: Sequence[Fingerprint]) -> _Index:
     order = np.argsort(hashes, kind="stable")  # stable: entries of one hash stay in the order of clips
     hashes = hashes[order]
     clips = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)[order]
-    last = np.flatnonzero(np.diff(hashes, append=hashes[-1:] + 1)) + 1
-    ends = np.repeat(last, np.diff(last, prepend=0))
+    changes = np.diff(hashes, append=hashes[-1:] + 1) != 0
+    own, ends = _run_ends(changes | (np.diff(clips, append=-1) != 0)), _run_ends(changes)
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
-    return _Index(clips, times[order], ends, rank, np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]))
+    return _Index(clips, times[order], own, ends, rank, np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]))
+
+
+def _run_ends(changes: NDArray[np.bool_]) -> Integers:
+    """For each entry, where its run ends: behind the next that is the last of one."""
+    last = np.flatnonzero(changes) + 1
+    return np.repeat(last, np.diff(last, prepend=0))
 
 
 _NOTHING = (np.empty(0, np.uint32), np.empty(0, np.int32))
 
 
 def _chunks(index: _Index) -> Iterator[tuple[int, int]]:
-    """Ranges of clips whose hashes meet about as many later ones as fit in memory at a time."""
-    meetings = np.concatenate([[0], np.cumsum((index.ends - 1)[index.rank] - index.rank)])[index.bounds]
+    """Ranges of clips whose hashes meet about as many of later clips as fit in memory at a time."""
+    meetings = np.concatenate([[0], np.cumsum((index.ends - index.own)[index.rank])])[index.bounds]
     first, clips = 0, len(meetings) - 1
     while first < clips:
         last = int(np.searchsorted(meetings, meetings[first] + _CHUNK, side="right")) - 1
@@ -170,10 +177,8 @@ def _chunks(index: _Index) -> Iterator[tuple[int, int]]:
 def _candidates(index: _Index, first: int, last: int) -> Integers:
     """Rows of first clip, second clip and offset: for each pair with votes enough, the offset with most."""
     ranks = index.rank[index.bounds[first] : index.bounds[last]]
-    counts = index.ends[ranks] - ranks - 1
-    mine, theirs = np.repeat(ranks, counts), _runs(ranks + 1, counts)
-    other = index.clips[mine] != index.clips[theirs]
-    mine, theirs = mine[other], theirs[other]
+    counts = index.ends[ranks] - index.own[ranks]
+    mine, theirs = np.repeat(ranks, counts), _runs(index.own[ranks], counts)
     # One number for each (first clip, second clip, offset); offsets lie within +-reach.
     reach = int(index.times.max(initial=0)) + 2
     pair = (index.clips[mine] - first) * np.int64(len(index.bounds)) + index.clips[theirs]

@@ -85,7 +85,7 @@ def text(value: object, name: str) -> str:
     """A text that is not empty, or Damaged."""
     if not isinstance(value, str) or not value:
         raise Damaged(f"{name} is missing or no text")
-    return value
+    return _encodable(value, name)
 
 
 def digest(value: object, name: str) -> str:
@@ -107,7 +107,16 @@ def texts(facts: object, where: str, *names: str) -> list[str]:
     values = [facts.get(name) for name in names] if isinstance(facts, dict) else [None]
     if not all(isinstance(value, str) for value in values):
         raise Damaged(f"{where} has no {' and '.join(names)}")
-    return [str(value) for value in values]
+    return [_encodable(str(value), name) for value, name in zip(values, names, strict=True)]
+
+
+def _encodable(value: str, name: str) -> str:
+    """A text that the name of a file could be, or Damaged."""
+    try:
+        value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise Damaged(f"{name} holds half a character") from error
+    return value
 
 
 def _text(facts: Facts) -> bytes:
