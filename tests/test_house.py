@@ -28,7 +28,9 @@ HOMES = {
     "av": {"corpus/av_decoder.py"},
     "joblib": {"estimators/"},
     "librosa": {"features/librosa_steps.py"},
-    "matplotlib": {f"evaluate/{name}.py" for name in ("clip_picture", "model_picture", "pictures", "plots")},
+    "matplotlib": {
+        f"evaluate/{name}.py" for name in ("clip_picture", "model_picture", "pictures", "plots", "timeline_picture")
+    },
     "safetensors": {"tensors.py"},
     "scipy": {"measures/intervals.py", "measures/paired.py"},  # quantiles and tails: scipy.special
     "sklearn": {"classify/backend.py", "corpus/splits.py", "estimators/"},

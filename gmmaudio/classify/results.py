@@ -1,18 +1,23 @@
-"""Decisions as text, JSON, JSON lines and CSV, in the order given, one by one as they come."""
+"""Decisions as text, JSON, JSON lines and CSV, in the order given, one by one as they come; and timelines as labels."""
 
 from __future__ import annotations
 
 import csv
 import json
+import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from gmmaudio.classify.annotations import audacity, text_grid
 from gmmaudio.classify.classifier import Decision
 from gmmaudio.classify.timeline import Window
 from gmmaudio.errors import ClipError
 from gmmaudio.files import printable
+
+log = logging.getLogger("gmmaudio")
 
 Found = Decision | ClipError | Window
 Results = Iterable[tuple[Path, Sequence[Found]]]
@@ -112,9 +117,43 @@ def write_csv(out: TextIO, labels: Sequence[str], results: Results, top: int) ->
     return counts
 
 
+def write_audacity(out: TextIO, labels: Sequence[str], results: Results, top: int) -> Counts:
+    """Audacity's labels of one recording's timeline."""
+    del labels, top
+    return _write_timeline(out, results, audacity)
+
+
+def write_text_grid(out: TextIO, labels: Sequence[str], results: Results, top: int) -> Counts:
+    """Praat's TextGrid of one recording's timeline."""
+    del labels, top
+    return _write_timeline(out, results, text_grid)
+
+
+def _write_timeline(out: TextIO, results: Results, form: Callable[[Sequence[Window]], str]) -> Counts:
+    """What has no place in the file, why nothing was decided, is logged."""
+    counts = Counts()
+    for path, found in results:
+        windows = [one for one in found if isinstance(one, Window)]
+        errors = [row["error"] for row in records([(path, found)], counts) if "error" in row]
+        if windows:
+            out.write(form(windows))
+            for code, number in Counter(error["code"] for error in errors).items():
+                log.warning("%s: %d of %d windows left empty (%s)", printable(path), number, len(windows), code)
+        for error in errors if not windows else []:
+            log.error("error: %s [%s]", printable(error["message"]), error["code"])
+    return counts
+
+
 def _cell(value: object) -> object:
     return "" if value is None else printable(value) if isinstance(value, str) else value
 
 
 Writer = Callable[[TextIO, Sequence[str], Results, int], Counts]
-WRITERS: dict[str, Writer] = {"text": write_text, "json": write_json, "jsonl": write_jsonl, "csv": write_csv}
+WRITERS: dict[str, Writer] = {
+    "text": write_text,
+    "json": write_json,
+    "jsonl": write_jsonl,
+    "csv": write_csv,
+    "audacity": write_audacity,
+    "textgrid": write_text_grid,
+}

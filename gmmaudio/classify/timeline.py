@@ -1,15 +1,23 @@
-"""Decisions along a recording: every window is decided as if it were a clip of its own."""
+"""Decisions along a recording: every window is decided as if it were a clip of its own.
+
+The recording is read once, block by block; of its samples no more is kept than the windows at hand need.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from gmmaudio.classify.classifier import Classifier, Decision
-from gmmaudio.corpus.audio import Clip, Reader, read_through
+from gmmaudio.classify.smoothing import smoothed
+from gmmaudio.corpus.audio import Clip, ClipWarning, Reader, Samples, read_through
 from gmmaudio.errors import ClipError, DataError
 from gmmaudio.parallel import map_in_order, one_blas_thread
+
+_BYTES = 4  # of a sample
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,34 @@ def windows_of(seconds: float, window: float, hop: float) -> list[tuple[float, f
     return spans
 
 
+def cut(blocks: Iterable[Samples], rate: int, window: float, hop: float) -> Iterator[tuple[float, float, Samples]]:
+    """The windows of samples that come in pieces of any size: starts and ends as of `windows_of`, and their samples.
+
+    Examples
+    --------
+    >>> [len(samples) for _, _, samples in cut([np.zeros(40, np.float32), np.ones(30, np.float32)], 10, 3.0, 2.0)]
+    [30, 30, 30]
+    """
+    kept, gone, number = bytearray(), 0, 0  # gone: samples before those that are kept
+
+    def samples(start: float, end: float) -> Samples:
+        first, last = (_BYTES * (round(at * rate) - gone) for at in (start, end))
+        return np.frombuffer(kept[first:last], np.float32)
+
+    for block in blocks:
+        kept += block.data
+        seen = (gone + len(kept) // _BYTES) / rate
+        # A rest of half a window is no longer left to the window before it.
+        while seen - ((start := number * hop) + window) >= window / 2:
+            yield start, start + window, samples(start, start + window)
+            number += 1
+            unused = min(len(kept), _BYTES * max(0, round(number * hop * rate) - gone))
+            del kept[:unused]
+            gone += unused // _BYTES
+    for start, end in windows_of((gone + len(kept) // _BYTES) / rate, window, hop)[number:]:
+        yield start, end, samples(start, end)
+
+
 def score_windows(
     classifier: Classifier,
     paths: Iterable[Path],
@@ -49,36 +85,76 @@ def score_windows(
     among: Sequence[str] | None = None,
     jobs: int = 1,
     read: Reader = read_through,
+    smooth: float | None = None,
 ) -> Iterator[tuple[Path, list[Window] | list[ClipError]]]:
     """Each path with its windows; a clip that cannot be read has one error in their place.
+
+    Memory is that of the windows in hand, three per thread, and of the decisions of one recording.
 
     Parameters
     ----------
     classifier : Classifier
     paths : iterable of Path
     windows : (window, hop) in seconds
-    prior, among, jobs, read
+    prior, among, read
         As in ``Classifier.score_all``.
+    jobs : int, default 1
+        Threads that decide windows; one reads.
+    smooth : float, optional
+        Seconds between changes of the label on average, as `gmmaudio.classify.smoothing` has it. Default: every
+        window is decided by itself.
+
+    Raises
+    ------
+    DataError
+        ``bad_setting`` for a window shorter than the model's, or a hop shorter than its frames' hop;
+        ``unknown_label``, ``bad_prior``.
     """
-    shortest = classifier.front_end.mfcc.window_samples / classifier.front_end.rate
-    if windows[0] < shortest:
-        raise DataError("bad_setting", f"a window of {windows[0]} s; the model's frames alone take {shortest} s")
+    _check(classifier, windows)
     log_prior = classifier.log_prior(prior, among)
 
-    def one(path: Path) -> tuple[Path, list[Window] | list[ClipError]]:
+    def decide(part: tuple[float, float, Samples]) -> Window:
+        start, end, samples = part
         try:
-            clip = classifier.read(path, read)
+            # Smoothing wants the scores of all labels, and sees to priors itself.
+            clip = Clip(samples, classifier.front_end.rate)
+            return Window(start, end, classifier.decide(clip, log_prior if smooth is None else None))
         except ClipError as error:
-            return path, [error]
-        spans = windows_of(len(clip.samples) / clip.rate, *windows)
-        return path, [Window(start, end, decide(clip, start, end)) for start, end in spans]
+            return Window(start, end, error)
 
-    def decide(clip: Clip, start: float, end: float) -> Decision | ClipError:
-        part = clip.samples[round(start * clip.rate) : round(end * clip.rate)]
-        try:
-            return classifier.decide(Clip(part, clip.rate, clip.path, clip.warnings), log_prior)
-        except ClipError as error:
-            return error
+    def decided(blocks: Iterator[Samples]) -> list[Window]:
+        return list(map_in_order(decide, cut(blocks, classifier.front_end.rate, *windows), jobs))
 
     with one_blas_thread():
-        yield from map_in_order(one, paths, jobs)
+        for path in paths:
+            try:
+                found, facts = read(path, classifier.front_end.rate, decided)
+            except ClipError as error:
+                yield path, [error]
+                continue
+            decisions = [window.found for window in found]
+            if smooth is not None:
+                decisions = smoothed(classifier, decisions, log_prior, windows, smooth)
+            yield (
+                path,
+                [
+                    replace(window, found=_warned(one, facts.warnings))
+                    for window, one in zip(found, decisions, strict=True)
+                ],
+            )
+
+
+def _check(classifier: Classifier, windows: tuple[float, float]) -> None:
+    """Refuse windows that hold no frame, or that are closer than frames."""
+    front_end = classifier.front_end
+    for name, value, samples in zip(
+        ("window", "hop"), windows, (front_end.mfcc.window_samples, front_end.mfcc.hop_samples), strict=True
+    ):
+        least = samples / front_end.rate
+        if value < least:
+            raise DataError("bad_setting", f"a {name} of {value} s; the model's frames alone take {least} s")
+
+
+def _warned(found: Decision | ClipError, warnings: tuple[ClipWarning, ...]) -> Decision | ClipError:
+    """With what was odd about the whole recording, which is known only at its end."""
+    return replace(found, warnings=(*warnings, *found.warnings)) if isinstance(found, Decision) else found

@@ -6,6 +6,7 @@ import argparse
 import logging
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmmaudio.cli.options import (
@@ -21,11 +22,18 @@ from gmmaudio.cli.options import (
     reader,
 )
 from gmmaudio.errors import DataError
+from gmmaudio.files import check_target
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gmmaudio.classify.classifier import Classifier
+    from gmmaudio.classify.results import Results
+    from gmmaudio.corpus.audio import Reader
 
 log = logging.getLogger("gmmaudio")
+
+_TIMELINES = ("audacity", "textgrid")  # formats that hold one recording, in windows
 
 
 def add(verb: Verb) -> None:
@@ -33,7 +41,8 @@ def add(verb: Verb) -> None:
     flags = verb("score", run, "label new clips")
     flags.add_argument("model", metavar="MODEL")
     flags.add_argument("paths", nargs="+", metavar="PATH", help="a file, a folder, or @list (a file of paths)")
-    flags.add_argument("--format", choices=["text", "json", "jsonl", "csv"], default="text")
+    text = "default text; audacity: a label track, textgrid: Praat's, both of one recording with --window"
+    flags.add_argument("--format", choices=["text", "json", "jsonl", "csv", *_TIMELINES], default="text", help=text)
     flags.add_argument("--top", type=positive(int), default=1, metavar="N", help="labels shown per clip in text")
     flags.add_argument("--among", type=lambda text: text.split(","), metavar="A,B", help="consider these labels only")
     flags.add_argument("--prior", type=prior, metavar="A=0.7,B=0.3", help="weights of labels; those left out count 1")
@@ -41,6 +50,9 @@ def add(verb: Verb) -> None:
     flags.add_argument("--unknown", choices=["auto", "always", "never"], default="auto", help=text)
     flags.add_argument("--window", type=positive(float), metavar="S", help="decide per window of so many seconds")
     flags.add_argument("--hop", type=positive(float), metavar="S", help="seconds between windows; default: the window")
+    text = "decide windows together, labels changing every so many seconds on average; default: each by itself"
+    flags.add_argument("--smooth", type=positive(float), metavar="S", help=text)
+    flags.add_argument("--plot", metavar="FILE", help="also write a picture of one recording's timeline there")
     add_isolate(flags)
     add_jobs(flags)
 
@@ -48,30 +60,74 @@ def add(verb: Verb) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the verb."""
     from gmmaudio.classify.model_file import load
-    from gmmaudio.classify.results import WRITERS, Results
-    from gmmaudio.classify.timeline import score_windows
+    from gmmaudio.classify.results import WRITERS
     from gmmaudio.corpus.manifest import expand
 
-    if options.hop is not None and options.window is None:
-        raise DataError("bad_flags", "--hop needs --window")
+    _check_flags(options)
     classifier = _gated(load(options.model), options.unknown)
     paths = expand(options.paths)
     if not paths:
         raise DataError("no_clips", "there are no audio files under the paths given")
-    results: Results
+    if len(paths) > 1 and _alone(options):
+        text = f"{_alone(options)} takes one recording, got {len(paths)}"
+        raise DataError("bad_flags", text, "run it once for each recording")
     with reader(options) as read:
-        if options.window is None:
-            found = classifier.score_all(paths, options.prior, options.among, cores(options), read)
-            results = ((path, [decision]) for path, decision in zip(paths, found, strict=True))
-        else:
-            windows = (options.window, options.hop or options.window)
-            results = score_windows(classifier, paths, windows, options.prior, options.among, cores(options), read)
+        results = _results(options, classifier, paths, read)
+        if options.plot:
+            results = list(results)
+            _plot(results, classifier.labels, options.plot)
         counts = WRITERS[options.format](sys.stdout, classifier.labels, results, options.top)
-    if options.format == "text" and counts.failed < counts.clips and classifier.calibration is None:
-        log.info("the posteriors are not calibrated: far too sure, for the frames of a clip are not independent")
+    if counts.failed < counts.clips and classifier.calibration is None:
+        _say_uncalibrated(options)
     if counts.failed:
         log.error("%d of %d clips failed", counts.failed, counts.clips)
     return OK if not counts.failed else SOME_FAILED if counts.failed < counts.clips else NONE_PROCESSED
+
+
+def _alone(options: argparse.Namespace) -> str:
+    """The flag for which there may be one recording only, if any."""
+    return f"--format {options.format}" if options.format in _TIMELINES else "--plot" if options.plot else ""
+
+
+def _check_flags(options: argparse.Namespace) -> None:
+    """Refuse what makes no sense without windows, and a picture that cannot be written, before any work is done."""
+    if options.window is None:
+        given = {"--hop": options.hop, "--smooth": options.smooth, _alone(options): _alone(options)}
+        for flag in [name for name, value in given.items() if value]:
+            raise DataError("bad_flags", f"{flag} needs --window", "for instance --window 3 --hop 1")
+    if options.plot:
+        from gmmaudio.evaluate.pictures import check_suffix
+
+        check_suffix(options.plot, "timeline.png")
+        check_target(Path(options.plot))
+
+
+def _results(options: argparse.Namespace, classifier: Classifier, paths: list[Path], read: Reader) -> Results:
+    from gmmaudio.classify.timeline import score_windows
+
+    if options.window is None:
+        found = classifier.score_all(paths, options.prior, options.among, cores(options), read)
+        return ((path, [decision]) for path, decision in zip(paths, found, strict=True))
+    windows = (options.window, options.hop or options.window)
+    how = (options.prior, options.among, cores(options), read, options.smooth)
+    return score_windows(classifier, paths, windows, *how)
+
+
+def _plot(results: Results, labels: Sequence[str], file: str) -> None:
+    from gmmaudio.classify.timeline import Window
+    from gmmaudio.evaluate.timeline_picture import timeline_picture
+
+    for path, found in results:
+        windows = [one for one in found if isinstance(one, Window)]
+        if windows:
+            timeline_picture(windows, labels, file, path.name)
+
+
+def _say_uncalibrated(options: argparse.Namespace) -> None:
+    if options.smooth:
+        log.warning("the posteriors are not calibrated: windows far too sure of themselves, which --smooth cannot bend")
+    elif options.format == "text":
+        log.info("the posteriors are not calibrated: far too sure, for the frames of a clip are not independent")
 
 
 def _gated(classifier: Classifier, wish: str) -> Classifier:

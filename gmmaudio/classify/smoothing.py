@@ -1,0 +1,162 @@
+"""Decisions along a recording, smoothed: which label when, if labels stay for a while.
+
+A hidden Markov chain in continuous time: at random moments (Poisson) the label is drawn anew from the prior p, so
+often that it changes every S seconds on average. From one window to the next, ``hop`` seconds later, it goes from
+k to j with probability
+
+    e [k = j] + (1 - e) p_j      e = exp(-hop / (S (1 - sum of p^2)))
+
+The evidence of a window is hop / window of its log-likelihoods, for that many windows hear each second; where nothing
+could be decided, as in silence, there is none, and the chain goes through. Forward and backward sums give the
+posteriors of each window given the whole recording, and the answer is the label with the largest: it has the fewest
+wrong windows to be expected. S towards 0 is no smoothing, S without end one answer for all of the recording.
+
+"Unknown" is one more state where the model has a gate, with the prior of an average label. Its log-likelihood is
+what the gate demands: that of all labels but the best, together, plus the threshold. So a window alone is unknown
+where the gate says so, and one between windows that know better is not.
+
+Windows that follow each other are taken to be independent given the label. They are not quite, one voice speaks in
+many, and so smoothed posteriors are surer than they should be.
+
+References
+----------
+Forward and backward sums: Rabiner, "A tutorial on hidden Markov models", Proceedings of the IEEE 77 (1989), eqs. 18-28.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gmmaudio.classify.classifier import Classifier, Decision
+from gmmaudio.classify.gate import Gate, lead
+from gmmaudio.errors import ClipError
+
+Floats = NDArray[np.float64]
+
+
+def log_stay(log_prior: Floats, hop: float, seconds: float) -> float:
+    """Log of e, the probability that no label is drawn within ``hop`` seconds.
+
+    Parameters
+    ----------
+    log_prior : (K,) float
+    hop, seconds : float
+        From one window to the next, and between changes of the label on average.
+
+    Examples
+    --------
+    >>> log_stay(np.log([0.5, 0.5]), hop=1.0, seconds=10.0)     # half of what is drawn is no change: every 5 s
+    -0.2
+    """
+    change = 1 - float(np.exp(2 * log_prior).sum())
+    return -hop / (seconds * change) if change > 1e-12 else 0.0
+
+
+def log_posteriors(log_likelihoods: Floats, log_prior: Floats, stay: float) -> Floats:
+    """Log posteriors of every state at every window, given all windows.
+
+    Parameters
+    ----------
+    log_likelihoods : (T, K) float
+        Up to a constant per window.
+    log_prior : (K,) float
+        -infinity for states that are left out.
+    stay : float
+        What `log_stay` returns.
+
+    Returns
+    -------
+    (T, K) float
+        Their exponentials add up to 1 over K.
+
+    Examples
+    --------
+    >>> evidence = np.log([[0.9, 0.1], [0.4, 0.6], [0.9, 0.1]])
+    >>> np.exp(log_posteriors(evidence, np.log([0.5, 0.5]), stay=-0.2)).round(2)[1]
+    array([0.94, 0.06])
+    """
+    with np.errstate(divide="ignore"):
+        drawn = np.log(-np.expm1(stay)) + log_prior
+    forward, backward = log_likelihoods.copy(), np.zeros_like(log_likelihoods)
+    forward[0] += log_prior
+    for t in range(1, len(forward)):
+        before = forward[t - 1]
+        forward[t] += np.logaddexp(stay + before, drawn + np.logaddexp.reduce(before))
+    for t in range(len(backward) - 2, -1, -1):
+        after = log_likelihoods[t + 1] + backward[t + 1]
+        backward[t] = np.logaddexp(stay + after, np.logaddexp.reduce(drawn + after))
+    joint = forward + backward
+    result: Floats = joint - np.logaddexp.reduce(joint, axis=1, keepdims=True)
+    return result
+
+
+def smoothed(
+    classifier: Classifier,
+    found: Sequence[Decision | ClipError],
+    log_prior: Floats,
+    windows: tuple[float, float],
+    seconds: float,
+) -> list[Decision | ClipError]:
+    """Decisions with posteriors, and labels, given all of the recording; scores and margins remain each window's own.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    found : sequence of Decision or ClipError
+        Of the windows in order, with the scores of all labels. Errors are passed on.
+    log_prior : (labels,) float
+        As ``classifier.log_prior`` returns it.
+    windows : (window, hop) in seconds
+    seconds : float
+        Between changes of the label, on average.
+    """
+    window, hop = windows
+    evidence = min(1.0, hop / window) * _log_likelihoods(classifier, found, log_prior)
+    if classifier.gate is not None:
+        count = np.isfinite(log_prior).sum()
+        log_prior = np.append(log_prior + np.log(count / (count + 1)), -np.log(count + 1))
+    certain = log_posteriors(evidence, log_prior, log_stay(log_prior, hop, seconds))
+    return [
+        _given(classifier.labels, one, row) if isinstance(one, Decision) else one
+        for one, row in zip(found, certain, strict=True)
+    ]
+
+
+def _log_likelihoods(classifier: Classifier, found: Sequence[Decision | ClipError], log_prior: Floats) -> Floats:
+    """Of labels, and of unknown where there is a gate; (windows, labels or labels + 1)."""
+    frame = classifier.front_end.mfcc.hop_samples / classifier.front_end.rate
+    result = np.zeros((len(found), len(classifier.labels) + (classifier.gate is not None)))
+    for row, one in zip(result, found, strict=True):
+        if isinstance(one, Decision):
+            scores = np.array(list(one.scores.values()))
+            values = classifier.log_likelihoods(scores, round(one.voiced_seconds / frame))
+            row[: len(values)] = values
+            if classifier.gate is not None:
+                row[-1] = _demanded(classifier.gate, values, int((values + log_prior).argmax()))
+    return result
+
+
+def _demanded(gate: Gate, log_likelihoods: Floats, best: int) -> float:
+    """The log-likelihood below which the gate refuses the best label."""
+    return float(log_likelihoods[best] - lead(log_likelihoods, np.array(best)) + gate.threshold)
+
+
+def _given(labels: Sequence[str], decision: Decision, row: Floats) -> Decision:
+    """A window's decision with other posteriors: those of labels, and that of unknown where there is one more."""
+    kept = [place for place in range(len(labels)) if row[place] > -np.inf]
+    own = row[kept]
+    best = int(own.argmax())
+    known = len(row) == len(labels) or own[best] >= row[-1]
+    scores = {labels[place]: decision.scores[labels[place]] for place in kept}
+    ranked = sorted(scores.values())
+    return replace(
+        decision,
+        label=labels[kept[best]] if known else None,
+        scores=scores,
+        posteriors=dict(zip(scores, np.exp(own - np.logaddexp.reduce(own)).tolist(), strict=True)),
+        margin=ranked[-1] - ranked[-2] if len(ranked) > 1 else None,
+    )
