@@ -6,10 +6,12 @@ k to j with probability
 
     e [k = j] + (1 - e) p_j      e = exp(-hop / (S (1 - sum of p^2)))
 
-The evidence of a window is hop / window of its log-likelihoods, for that many windows hear each second; where nothing
-could be decided, as in silence, there is none, and the chain goes through. Forward and backward sums give the
-posteriors of each window given the whole recording, and the answer is the label with the largest: it has the fewest
-wrong windows to be expected. S towards 0 is no smoothing, S without end one answer for all of the recording.
+One window in a hundred is allowed to mislead: with likelihoods l, the largest of them m, it speaks by
+log(0.99 l / m + 0.01), so that a door's slam, or a model far too sure of itself, weighs 4.6 nats and no more. Of that
+hop / window count, for so many windows hear each second. Where nothing could be decided, as in silence, there is no
+evidence, and the chain goes through. Forward and backward sums give the posteriors of each window given the whole
+recording, and the answer is the label with the largest: it has the fewest wrong windows to be expected. S towards 0
+leaves the labels as they are, S without end gives one answer for all of the recording.
 
 "Unknown" is one more state where the model has a gate, with the prior of an average label. Its log-likelihood is
 what the gate demands: that of all labels but the best, together, plus the threshold. So a window alone is unknown
@@ -36,6 +38,9 @@ from gmmaudio.classify.gate import Gate, lead
 from gmmaudio.errors import ClipError
 
 Floats = NDArray[np.float64]
+
+MISLEADING = 0.01
+"""The share of windows that say nothing, or the wrong thing."""
 
 
 def log_stay(log_prior: Floats, hop: float, seconds: float) -> float:
@@ -94,6 +99,21 @@ def log_posteriors(log_likelihoods: Floats, log_prior: Floats, stay: float) -> F
     return result
 
 
+def bounded(log_likelihoods: Floats, log_prior: Floats) -> Floats:
+    """Log-likelihoods (T, K) if a window in a hundred misleads, up to a constant per window.
+
+    States of prior zero do not count.
+
+    Examples
+    --------
+    >>> bounded(np.array([[0.0, -1.0, -1000.0]]), np.log([0.4, 0.3, 0.3])).round(2)
+    array([[ 0.  , -0.98, -4.61]])
+    """
+    best = log_likelihoods[:, np.isfinite(log_prior)].max(axis=1, keepdims=True)
+    result: Floats = np.logaddexp(np.log1p(-MISLEADING) + log_likelihoods - best, np.log(MISLEADING))
+    return result
+
+
 def smoothed(
     classifier: Classifier,
     found: Sequence[Decision | ClipError],
@@ -115,10 +135,11 @@ def smoothed(
         Between changes of the label, on average.
     """
     window, hop = windows
-    evidence = min(1.0, hop / window) * _log_likelihoods(classifier, found, log_prior)
+    likelihoods = _log_likelihoods(classifier, found, log_prior)
     if classifier.gate is not None:
         count = np.isfinite(log_prior).sum()
         log_prior = np.append(log_prior + np.log(count / (count + 1)), -np.log(count + 1))
+    evidence = min(1.0, hop / window) * bounded(likelihoods, log_prior)
     certain = log_posteriors(evidence, log_prior, log_stay(log_prior, hop, seconds))
     return [
         _given(classifier.labels, one, row) if isinstance(one, Decision) else one

@@ -124,9 +124,7 @@ def _plot(results: Results, labels: Sequence[str], file: str) -> None:
 
 
 def _say_uncalibrated(options: argparse.Namespace) -> None:
-    if options.smooth:
-        log.warning("the posteriors are not calibrated: windows far too sure of themselves, which --smooth cannot bend")
-    elif options.format == "text":
+    if options.format == "text":
         log.info("the posteriors are not calibrated: far too sure, for the frames of a clip are not independent")
 
 

@@ -31,7 +31,7 @@ _UNKNOWN: Colour = (0.62, 0.62, 0.62)
 _SMALL, _NORMAL = 8, 10  # points
 _WIDTH, _HEIGHT = 11.0, 4.2  # inches
 _LETTER = 0.075  # inches in the ribbon
-_ROWS = 20  # of the legend
+_ROWS = 22  # of the legend
 _STEPS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200)  # seconds between ticks
 _TICKS = 12
 _NAME = 60  # letters of a title
@@ -91,14 +91,14 @@ def timeline_figure(windows: Sequence[Window], labels: Sequence[str], title: str
 
 
 def _palette(count: int) -> list[Colour]:
-    """Colours to tell labels apart: neighbours differ in hue, and from twenty on also in lightness."""
-    if count <= 10:
-        base = [colormaps["tab10"](place) for place in (0, 1, 2, 3, 4, 5, 6, 8, 9, 7)]  # grey, the seventh, last
-    elif count <= 20:
-        base = [colormaps["tab20"](place) for place in (*range(0, 14, 2), 16, 18, *range(1, 14, 2), 17, 19, 14, 15)]
-    else:
-        base = [colormaps["turbo"](place) for place in np.linspace(0.05, 0.95, count)]
-    return [(r, g, b) for r, g, b, _ in base[:count]]
+    """Colours to tell labels apart, none of them grey: strong ones, from eleven on pale ones as well."""
+    strong = [colormaps["tab20"](place) for place in (0, 2, 4, 6, 8, 10, 12, 16, 18)]
+    deep = [colormaps["tab20b"](place) for place in (0, 4)]
+    pale = [colormaps["tab20"](place) for place in (1, 3, 5, 7, 9, 11, 13, 17, 19)]
+    chosen = [*strong, *deep, *pale]
+    if count > len(chosen):
+        chosen = [colormaps["turbo"](place) for place in np.linspace(0.05, 0.95, count)]
+    return [(r, g, b) for r, g, b, _ in chosen[:count]]
 
 
 def _draw_ribbon(axes: Axes, found: Sequence[Stretch], colours: dict[str, Colour]) -> None:
@@ -109,7 +109,7 @@ def _draw_ribbon(axes: Axes, found: Sequence[Stretch], colours: dict[str, Colour
         axes.broken_barh([(run.start, run.end - run.start)], (0, 1), facecolors=[colours[run.label]], linewidth=0)
         name = shown(run.label)
         if (run.end - run.start) / length * 0.8 * _WIDTH > _LETTER * len(name) + 0.05:
-            ink = "white" if np.dot(colours[run.label], (0.299, 0.587, 0.114)) < 0.62 else _INK
+            ink = "white" if np.dot(colours[run.label], (0.299, 0.587, 0.114)) < 0.55 else _INK
             at = (run.start + run.end) / 2
             axes.text(at, 0.5, name, ha="center", va="center", fontsize=_SMALL, color=ink, parse_math=False)
     axes.set_ylim(0, 1)
@@ -125,12 +125,12 @@ def _draw_posteriors(axes: Axes, windows: Sequence[Window], labels: Sequence[str
         places = list(group)
         if not decided:
             continue
-        heights = np.cumsum([_posteriors(windows[place].found, labels) for place in places], axis=0)
+        heights = np.cumsum([_posteriors(windows[place].found, labels) for place in places], axis=1)
         times = np.array([[spans[place].start, spans[place].end] for place in places]).ravel()
         below = np.zeros(len(times))
         for column, label in enumerate(labels):
             above = np.repeat(heights[:, column], 2)
-            axes.fill_between(times, below, above, color=colours[label], alpha=0.85, linewidth=0)
+            axes.fill_between(times, below, above, color=colours[label], linewidth=0)
             below = above
     axes.set_ylim(0, 1)
     axes.set_ylabel("posterior", fontsize=_NORMAL, color=_INK)
