@@ -99,11 +99,10 @@ def test_warnings_of_the_recording_are_each_window_s(trained: Trained, tmp_path:
     assert all(isinstance(one, Decision) and "clipped" in [w.code for w in one.warnings] for one in decisions)
 
 
-def test_any_number_of_threads_and_a_broken_file_among_good_ones(trained: Trained, tmp_path: Path) -> None:
+def test_any_number_of_threads_and_a_missing_file_among_good_ones(trained: Trained, tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("a.wav", "b.wav", "c.wav")]
     for seed, path in enumerate(paths):
         soundfile.write(path, speech(seed, 5, seed), RATE)
-    paths[1].write_bytes(paths[1].read_bytes()[:60] + b"\0")
     paths[1].unlink()
     one, many = (list(score_windows(trained.classifier, paths, (1.0, 0.5), jobs=n, smooth=3.0)) for n in (1, 4))
     assert isinstance(one[1][1][0], ClipError)
