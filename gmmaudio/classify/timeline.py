@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from gmmaudio.classify.classifier import Classifier, Decision
+from gmmaudio.classify.classifier import Classifier, Decision, Floats
 from gmmaudio.classify.smoothing import smoothed
 from gmmaudio.corpus.audio import Clip, ClipWarning, Reader, Samples, read_through
 from gmmaudio.errors import ClipError, DataError
@@ -113,17 +114,14 @@ def score_windows(
     _check(classifier, windows)
     log_prior = classifier.log_prior(prior, among)
 
-    def decide(part: tuple[float, float, Samples]) -> Window:
-        start, end, samples = part
-        try:
-            # Smoothing wants the scores of all labels, and sees to priors itself.
-            clip = Clip(samples, classifier.front_end.rate)
-            return Window(start, end, classifier.decide(clip, log_prior if smooth is None else None))
-        except ClipError as error:
-            return Window(start, end, error)
-
     def decided(blocks: Iterator[Samples]) -> list[Window]:
-        return list(map_in_order(decide, cut(blocks, classifier.front_end.rate, *windows), jobs))
+        # Smoothing wants the scores of all labels, and sees to priors itself.
+        decide = partial(_decide, classifier, log_prior if smooth is None else None)
+        found = list(map_in_order(decide, cut(blocks, classifier.front_end.rate, *windows), jobs))
+        if smooth is None:
+            return found
+        decisions = smoothed(classifier, [window.found for window in found], log_prior, windows, smooth)
+        return [replace(window, found=one) for window, one in zip(found, decisions, strict=True)]
 
     with one_blas_thread():
         for path in paths:
@@ -131,17 +129,16 @@ def score_windows(
                 found, facts = read(path, classifier.front_end.rate, decided)
             except ClipError as error:
                 yield path, [error]
-                continue
-            decisions = [window.found for window in found]
-            if smooth is not None:
-                decisions = smoothed(classifier, decisions, log_prior, windows, smooth)
-            yield (
-                path,
-                [
-                    replace(window, found=_warned(one, facts.warnings))
-                    for window, one in zip(found, decisions, strict=True)
-                ],
-            )
+            else:
+                yield path, [_warned(window, facts.warnings) for window in found]
+
+
+def _decide(classifier: Classifier, log_prior: Floats | None, part: tuple[float, float, Samples]) -> Window:
+    start, end, samples = part
+    try:
+        return Window(start, end, classifier.decide(Clip(samples, classifier.front_end.rate), log_prior))
+    except ClipError as error:
+        return Window(start, end, error)
 
 
 def _check(classifier: Classifier, windows: tuple[float, float]) -> None:
@@ -155,6 +152,9 @@ def _check(classifier: Classifier, windows: tuple[float, float]) -> None:
             raise DataError("bad_setting", f"a {name} of {value} s; the model's frames alone take {least} s")
 
 
-def _warned(found: Decision | ClipError, warnings: tuple[ClipWarning, ...]) -> Decision | ClipError:
+def _warned(window: Window, warnings: tuple[ClipWarning, ...]) -> Window:
     """With what was odd about the whole recording, which is known only at its end."""
-    return replace(found, warnings=(*warnings, *found.warnings)) if isinstance(found, Decision) else found
+    found = window.found
+    if isinstance(found, ClipError):
+        return window
+    return replace(window, found=replace(found, warnings=(*warnings, *found.warnings)))
