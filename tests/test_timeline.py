@@ -219,7 +219,7 @@ def test_smoothed_decisions_by_hand() -> None:
         assert isinstance(one, Decision)
         assert one.posteriors["high"] == pytest.approx(high[place] / total, abs=1e-9)
         assert one.label == "high"  # the second alone is "low"
-        assert one.margin == pytest.approx(abs(one.scores["high"] - one.scores["low"]))
+        assert one.margin == pytest.approx(one.scores["high"] - one.scores["low"])
 
 
 def bounded_ratio(lead: float) -> float:
@@ -230,7 +230,7 @@ def bounded_ratio(lead: float) -> float:
 
 def test_unknown_is_the_gate_s_answer_for_a_window_alone_and_is_smoothed_like_a_label() -> None:
     gate = Gate(0.6, 0.05, 0.05, 0.0, 0.1, 0.1, 0.0, 0.2, 50, 50)
-    classifier = replace(two_gaussians(), calibration=CALIBRATED, gate=gate)
+    classifier = replace(two_gaussians(), calibration=CALIBRATED, gate=gate, unknown="always")
     leads = [0.61, 0.59, -0.59, -0.61]
     windows, equal = decided(classifier, leads), np.log([0.5, 0.5])
     alone = smoothed(classifier, windows, equal, (1.0, 1.0), 1e-9)

@@ -13,7 +13,7 @@ evidence, and the chain goes through. Forward and backward sums give the posteri
 recording, and the answer is the label with the largest: it has the fewest wrong windows to be expected. S towards 0
 leaves the labels as they are, S without end gives one answer for all of the recording.
 
-"Unknown" is one more state where the model has a gate, with the prior of an average label. Its log-likelihood is
+"Unknown" is one more state where the model may refuse a clip, with the prior of an average label. Its log-likelihood is
 what the gate demands: that of all labels but the best, together, plus the threshold. So a window alone is unknown
 where the gate says so, and one between windows that know better is not.
 
@@ -121,7 +121,7 @@ def smoothed(
     windows: tuple[float, float],
     seconds: float,
 ) -> list[Decision | ClipError]:
-    """Decisions with posteriors, and labels, given all of the recording; scores and margins remain each window's own.
+    """Decisions with posteriors, and labels, given all of the recording; scores remain each window's own.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def smoothed(
     """
     window, hop = windows
     likelihoods = _log_likelihoods(classifier, found, log_prior)
-    if classifier.gate is not None:
+    if classifier.may_refuse:
         count = np.isfinite(log_prior).sum()
         log_prior = np.append(log_prior + np.log(count / (count + 1)), -np.log(count + 1))
     evidence = min(1.0, hop / window) * bounded(likelihoods, log_prior)
@@ -148,15 +148,15 @@ def smoothed(
 
 
 def _log_likelihoods(classifier: Classifier, found: Sequence[Decision | ClipError], log_prior: Floats) -> Floats:
-    """Of labels, and of unknown where there is a gate; (windows, labels or labels + 1)."""
+    """Of labels, and of unknown where it may be answered; (windows, labels or labels + 1)."""
     frame = classifier.front_end.mfcc.hop_samples / classifier.front_end.rate
-    result = np.zeros((len(found), len(classifier.labels) + (classifier.gate is not None)))
+    result = np.zeros((len(found), len(classifier.labels) + classifier.may_refuse))
     for row, one in zip(result, found, strict=True):
         if isinstance(one, Decision):
             scores = np.array(list(one.scores.values()))
             values = classifier.log_likelihoods(scores, round(one.voiced_seconds / frame))
             row[: len(values)] = values
-            if classifier.gate is not None:
+            if classifier.may_refuse and classifier.gate is not None:
                 row[-1] = _demanded(classifier.gate, values, int((values + log_prior).argmax()))
     return result
 
@@ -173,11 +173,11 @@ def _given(labels: Sequence[str], decision: Decision, row: Floats) -> Decision:
     best = int(own.argmax())
     known = len(row) == len(labels) or own[best] >= row[-1]
     scores = {labels[place]: decision.scores[labels[place]] for place in kept}
-    ranked = sorted(scores.values())
+    others = [score for name, score in scores.items() if name != labels[kept[best]]]
     return replace(
         decision,
         label=labels[kept[best]] if known else None,
         scores=scores,
         posteriors=dict(zip(scores, np.exp(own - np.logaddexp.reduce(own)).tolist(), strict=True)),
-        margin=ranked[-1] - ranked[-2] if len(ranked) > 1 else None,
+        margin=scores[labels[kept[best]]] - max(others) if others else None,
     )
