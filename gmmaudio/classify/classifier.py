@@ -11,7 +11,6 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from gmmaudio.classify.calibrate import Calibration
 from gmmaudio.classify.gate import Gate
 from gmmaudio.classify.scorers import Scorer
-from gmmaudio.corpus.audio import Clip, ClipWarning, Reader, clip_from_array, joined, read_through
+from gmmaudio.corpus.audio import Clip, ClipWarning, Reader, clip_from_array, read_through
 from gmmaudio.errors import ClipError, DataError
 from gmmaudio.features.frontend import FrontEnd
 from gmmaudio.parallel import map_in_order, one_blas_thread
@@ -156,7 +155,7 @@ class Classifier:
         """
         log_prior = self.log_prior(prior, among)
         with one_blas_thread():
-            return self.decide(self.read(source), log_prior)
+            return self.heard(source, read_through, log_prior)
 
     def score_all(
         self,
@@ -174,29 +173,28 @@ class Classifier:
 
         def one(source: Source) -> Decision | ClipError:
             try:
-                return self.decide(self.read(source, read), log_prior)
+                return self.heard(source, read, log_prior)
             except ClipError as error:
                 return error
 
         with one_blas_thread():
             yield from map_in_order(one, sources, jobs)
 
-    def read(self, source: Source, read: Reader = read_through) -> Clip:
-        """A clip at the front end's rate."""
+    def heard(self, source: Source, read: Reader, log_prior: Floats) -> Decision:
+        """Decide about a source. A file goes block by block through the front end: its samples are never all held."""
         if not isinstance(source, (str, PathLike)):
             if not (isinstance(source, tuple) and len(source) == 2 and np.ndim(source[1]) == 0):
                 raise DataError("bad_source", f"a clip is a path or (samples, rate), got {type(source).__name__}")
             samples, rate = source
-            return clip_from_array(samples, rate, self.front_end.rate)
-        joint, facts = read(source, self.front_end.rate, joined)
-        return Clip(joint, facts.rate, Path(source), facts.warnings)
+            return self.decide(clip_from_array(samples, rate, self.front_end.rate), log_prior)
+        voiced, facts = read(source, self.front_end.rate, self.front_end.voiced_frames)
+        return self.decide_frames(voiced.values, facts.seconds, voiced.seconds, facts.warnings, log_prior)
 
     def decide(self, clip: Clip, log_prior: Floats | None = None) -> Decision:
         """Decide about a clip that was read at the front end's rate; ``log_prior`` as ``log_prior()`` returns it."""
-        frames = self.front_end(clip)
-        chosen = frames.selected()
-        seconds, voiced = len(clip.samples) / clip.rate, len(chosen) * frames.hop
-        return self.decide_frames(chosen, seconds, voiced, clip.warnings, log_prior)
+        voiced = self.front_end.voiced_frames((clip.samples,))
+        seconds = len(clip.samples) / clip.rate
+        return self.decide_frames(voiced.values, seconds, voiced.seconds, clip.warnings, log_prior)
 
     def decide_frames(
         self,

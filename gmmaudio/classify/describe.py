@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gmmaudio.classify.model_file import load
-from gmmaudio.corpus.audio import read_clip
+from gmmaudio.corpus.audio import read_through
 from gmmaudio.errors import ClipError
 from gmmaudio.features.frontend import PRESETS, FrontEnd
 from gmmaudio.features.store import is_store, open_shard, open_store
@@ -88,13 +88,13 @@ def _store(path: str) -> dict[str, Any]:
 
 
 def _clip(path: str, front_end: FrontEnd) -> dict[str, Any]:
-    clip = read_clip(path)
-    frames = front_end(read_clip(path, front_end.rate))
+    peak, facts = read_through(path, None, lambda blocks: max(float(abs(block).max()) for block in blocks))
+    voiced, _ = read_through(path, front_end.rate, front_end.voiced_frames)
     return {
         "clip": path,
-        "rate": clip.rate,
-        "seconds": len(clip.samples) / clip.rate,
-        "peak": float(abs(clip.samples).max()),
-        "voiced_seconds": int(frames.voiced.sum()) * frames.hop,
-        "warnings": [{"code": warning.code, "message": warning.message} for warning in clip.warnings],
+        "rate": facts.rate,
+        "seconds": facts.seconds,
+        "peak": peak,
+        "voiced_seconds": voiced.seconds,
+        "warnings": [{"code": warning.code, "message": warning.message} for warning in facts.warnings],
     }
