@@ -1,6 +1,6 @@
 """Makes the corpus of the language recipe: synthetic speech, twelve languages read by one synthesiser.
 
-    python recipes/language/corpus.py OUT [--clips-per-voice 3] [--voices 24] [--condition clean|hard]
+    python recipes/language/corpus.py OUT [--clips-per-voice 3] [--voices 24] [--condition clean|hard] ...
 
 Every clip is espeak-ng reading random whole numbers aloud. The same program speaks all languages, in the
 same voices, at speeds and pitches drawn from the same distributions, so that only the language differs. No
@@ -72,6 +72,10 @@ class Plan:
         Clips of each voice in each language, and their length.
     voices : int
         The first so many of `VOICES`; a third of them, rounded down, are kept for testing.
+    training_clips : int
+        Of each voice that is not kept for testing; 0, the default: as many as of the others.
+    languages : int
+        The first so many of `LANGUAGES`.
     calibration : int
         How many of the other voices are kept for calibration; the rest train.
     condition : {"clean", "hard"}
@@ -84,6 +88,8 @@ class Plan:
     seconds: float = 10.0
     voices: int = 24
     calibration: int = 0
+    training_clips: int = 0
+    languages: int = len(LANGUAGES)
     condition: str = "clean"
     seed: int = 0
 
@@ -94,12 +100,18 @@ class Plan:
             "seconds": (0.1 <= self.seconds <= 600, "0.1 to 600"),
             "voices": (3 <= self.voices <= len(VOICES), f"3 to {len(VOICES)}"),
             "calibration": (0 <= self.calibration < trainable, f"0 to {trainable - 1}"),
+            "training_clips": (self.training_clips >= 0, "0 or more"),
+            "languages": (2 <= self.languages <= len(LANGUAGES), f"2 to {len(LANGUAGES)}"),
             "condition": (self.condition in CONDITIONS, " or ".join(CONDITIONS)),
             "seed": (self.seed >= 0, "0 or more"),
         }
         for name, (good, what) in allowed.items():
             if not good:
                 raise DataError("bad_plan", f"{name}: got {getattr(self, name)!r}; allowed: {what}")
+
+    def takes(self, split: str) -> int:
+        """Clips of each voice of a split, in each language."""
+        return self.clips_per_voice if split == "test" else self.training_clips or self.clips_per_voice
 
 
 class Utterance(NamedTuple):
@@ -138,7 +150,7 @@ def make_corpus(out: Path, plan: Plan | None = None, jobs: int = 2) -> Path:
     if jobs < 1:
         raise DataError("bad_jobs", f"jobs: got {jobs}; allowed: 1 or more")
     check_espeak(VOICES[: plan.voices])
-    for language in LANGUAGES:
+    for language in LANGUAGES[: plan.languages]:
         (out / language).mkdir(parents=True, exist_ok=True)
     todo = utterances(plan)
     with ThreadPoolExecutor(jobs) as pool:
@@ -164,9 +176,9 @@ def utterances(plan: Plan) -> list[Utterance]:
     """All clips of a plan, in the order of the manifest."""
     return [
         Utterance(language, voice, split, take)
-        for language in LANGUAGES
+        for language in LANGUAGES[: plan.languages]
         for voice, split in assign_splits(plan).items()
-        for take in range(plan.clips_per_voice)
+        for take in range(plan.takes(split))
     ]
 
 
