@@ -173,7 +173,7 @@ def test_noise_level_and_band(seed: int) -> None:
     # A "speech" of two tones, one inside the telephone band and one above it, is easily told from noise.
     time = np.arange(32_000) / 16_000
     speech = np.sin(2 * np.pi * 1000 * time) + np.sin(2 * np.pi * 6000 * time)
-    noisy = corpus.degrade(speech, 16_000, rng)
+    noisy = noise.degrade(speech, 16_000, rng)
     spectrum = np.fft.rfft(noisy) / 16_000
     inside, above = abs(spectrum[2000]), abs(spectrum[12_000])
     assert inside == pytest.approx(1.0, abs=0.15)  # the passband leaves the speech's scale alone
@@ -188,12 +188,12 @@ def test_noise_level_and_band(seed: int) -> None:
 
 def test_half_of_the_clips_are_telephone() -> None:
     tone = np.sin(2 * np.pi * 6000 * np.arange(1600) / 16_000)
-    level = [np.std(corpus.degrade(tone, 16_000, np.random.default_rng(seed))) for seed in range(400)]
+    level = [np.std(noise.degrade(tone, 16_000, np.random.default_rng(seed))) for seed in range(400)]
     telephone = np.mean(np.array(level) < 0.1)  # 6 kHz is 39 dB down there
     assert abs(telephone - 0.5) < 0.075  # three standard deviations of a mean of 400 coins
 
 
 def test_telephone_edges_are_at_minus_3_db() -> None:
     # Butterworth: 1/2 of the power at the edges; 1 in the middle; 8 orders x 6 dB an octave beyond.
-    power = corpus.telephone_gain(np.array([0.0, 150.0, 300.0, 1000.0, 3400.0, 6800.0])) ** 2
+    power = noise.telephone_gain(np.array([0.0, 150.0, 300.0, 1000.0, 3400.0, 6800.0])) ** 2
     assert power == pytest.approx([0.0, 2.0**-16, 0.5, 1.0, 0.5, 2.0**-16], rel=2e-4, abs=1e-12)

@@ -30,6 +30,9 @@ import soxr
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+sys.path.insert(0, str(Path(__file__).parent))
+from noise import degrade
+
 from gmmaudio.errors import DataError, GmmaudioError
 
 # Germanic, Romance, Slavic, Indo-Aryan, Uralic, Turkic and Bantu, by espeak-ng's names; digits become words
@@ -54,8 +57,6 @@ FLOOR_DB = -60.0  # white noise under every clip, relative to LEVEL: no frame is
 SPEED = (130, 200)  # words per minute, both ends included
 PITCH = (30, 70)  # espeak-ng's scale of 0-99, 50 being the voice's own
 DIGITS = (2.0, 6.0)  # numbers are log-uniform from 10^2 to 10^6: short and long ones alike
-SNR_DB = (5.0, 20.0)
-TELEPHONE = (300.0, 3400.0)  # Hz
 
 COLUMNS = ("path", "label", "group", "split", "speed", "pitch")
 Row = tuple[str, str, str, str, int, int]
@@ -79,7 +80,7 @@ class Plan:
     calibration : int
         How many of the other voices are kept for calibration; the rest train.
     condition : {"clean", "hard"}
-        "hard" is the speech of "clean" with the same seed, each clip passed through `degrade`.
+        "hard" is the speech of "clean" with the same seed, each clip passed through `noise.degrade`.
     seed : int
         Draws the numbers, speeds, pitches and noises, and which voice is in which split.
     """
@@ -162,7 +163,7 @@ def make_corpus(out: Path, plan: Plan | None = None, jobs: int = 2) -> Path:
 
 
 def check_espeak(voices: Sequence[str]) -> None:
-    """Refuse to start without espeak-ng, or with voices that it would silently replace by its default."""
+    """Refuse to start without espeak-ng, or with voices that it would replace by its default."""
     if shutil.which("espeak-ng") is None:
         raise DataError("no_espeak", "espeak-ng is not on the PATH", "apt-get install espeak-ng")
     command = ["espeak-ng", "--voices=variant"]
@@ -240,55 +241,6 @@ def trim_start(samples: Samples) -> Samples:
 def at_level(samples: Samples) -> Samples:
     """Scaled to a root mean square of `LEVEL`."""
     return samples * float(LEVEL / np.sqrt(np.mean(samples**2)))
-
-
-def degrade(samples: Samples, rate: int, rng: np.random.Generator) -> Samples:
-    """One clip as a poor recording: noise of its own colour and level, in a telephone's band or the full one.
-
-    Parameters
-    ----------
-    samples : ndarray, shape (n,)
-        Clean speech.
-    rate : int
-        Hz.
-    rng : numpy.random.Generator
-        Draws the noise (power falling as 1 / f^c, c uniform in 0-2: white to brown), its level (uniform in
-        `SNR_DB`, over the clip and in its band) and the band (`TELEPHONE` in half of all clips).
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        The speech in its band, at its own scale, and the noise.
-
-    Examples
-    --------
-    >>> speech = np.sin(np.arange(16_000) * 0.2)
-    >>> noisy = degrade(speech, 16_000, np.random.default_rng(0))
-    >>> bool(0.003 < np.mean((noisy - speech) ** 2) / np.mean(speech**2) < 0.4)
-    True
-    """
-    colour, snr, telephone = rng.uniform(0.0, 2.0), rng.uniform(*SNR_DB), rng.random() < 0.5
-    frequencies = np.fft.rfftfreq(len(samples), 1 / rate)
-    band = telephone_gain(frequencies) if telephone else np.ones_like(frequencies)
-    # Flat below 50 Hz, where there is no speech: else most of a brown noise would be an inaudible rumble.
-    slope = np.maximum(frequencies, 50.0) ** (-colour / 2)
-    speech = shaped(samples, band)
-    noise = shaped(rng.normal(size=len(samples)), band * slope)
-    scale = float(np.sqrt(np.mean(speech**2) / np.mean(noise**2) * 10 ** (-snr / 10)))
-    return speech + scale * noise
-
-
-def telephone_gain(frequencies: Samples) -> Samples:
-    """Magnitude of two Butterworth filters of order 8, with `TELEPHONE` as their -3 dB edges."""
-    low, high = (frequencies / edge for edge in TELEPHONE)
-    gain: Samples = low**8 / np.sqrt((1 + low**16) * (1 + high**16))
-    return gain
-
-
-def shaped(samples: Samples, gain: Samples) -> Samples:
-    """Filtered without delay by a gain at each frequency of `numpy.fft.rfftfreq`."""
-    filtered: Samples = np.fft.irfft(np.fft.rfft(samples) * gain, n=len(samples))
-    return filtered
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -16,7 +16,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 
@@ -132,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     here = Path(__file__).parent
     options.add_argument("--work", type=Path, default=here / "work", help="where the clips go")
     options.add_argument("--picture", type=Path, default=here / "reliability.png", help="the reliability diagram")
-    options.add_argument("--languages", type=int, default=12, help="the first so many")
+    options.add_argument("--languages", type=int, default=12, help="the first so many, at least 4")
     options.add_argument("--voices", type=int, default=36, help="a third of them are for testing")
     options.add_argument("--clips-per-voice", type=int, default=5, help="of each test voice in each language")
     options.add_argument("--training-clips", type=int, default=2, help="of each training voice in each language")
@@ -140,15 +140,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--jobs", type=int, default=cores())
     given = options.parse_args(arguments)
-    plan = Plan(
-        given.clips_per_voice, given.seconds, given.voices, 0, given.training_clips, given.languages, "hard", given.seed
-    )
+    own = {name: value for name, value in vars(given).items() if name in {field.name for field in fields(Plan)}}
     try:
-        training, test = speech(plan, given.work, given.jobs)
+        plan = Plan(**own, condition="hard")
+        measure(*speech(plan, given.work, given.jobs), given)
     except GmmaudioError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
-    measure(training, test, given)
     return 0
 
 

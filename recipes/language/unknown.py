@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from corpus import RATE, at_level, shaped, telephone_gain
+from corpus import RATE, at_level
+from noise import COLOURS, coloured, in_band
 from settings import Pieces
 
 from gmmaudio.classify.classifier import Classifier
@@ -20,7 +21,7 @@ from gmmaudio.classify.gate import lead
 from gmmaudio.classify.inner_folds import Pieces as Cut
 from gmmaudio.classify.train import Training, calibrated, fit_classes
 from gmmaudio.corpus.manifest import Entry, read_corpus
-from gmmaudio.errors import ClipError
+from gmmaudio.errors import ClipError, DataError
 from gmmaudio.measures.detection import area_under_curve
 from gmmaudio.measures.intervals import interval
 from gmmaudio.measures.resampling import figure_interval
@@ -59,7 +60,8 @@ def leads(classifier: Classifier, examples: Sequence[Example], jobs: int) -> np.
 def gated(clips: Sequence[Example], settings: Training, cut: Cut, jobs: int) -> Classifier:
     """A classifier with calibration and gate, both learned inside these clips."""
     trained = calibrated(fit_classes(clips, [], settings, jobs), clips, settings, cut, jobs)
-    assert trained.classifier.gate is not None, trained.notes
+    if trained.classifier.gate is None:
+        raise DataError("no_gate", f"no threshold could be learned: {trained.notes[-1]}", "take more languages, voices")
     return trained.classifier
 
 
@@ -150,11 +152,8 @@ def other_sounds(work: Path, data: Path | None, seconds: float, seed: int) -> di
 def _noise(seconds: float, seed: int) -> np.ndarray:
     """Steady noise as in the corpus: of its own colour, in a telephone's band or the full one."""
     rng = np.random.default_rng([seed, 2])
-    colour, telephone = rng.uniform(0.0, 2.0), rng.random() < 0.5
-    white = rng.normal(size=round(seconds * RATE))
-    frequencies = np.fft.rfftfreq(len(white), 1 / RATE)
-    band = telephone_gain(frequencies) if telephone else np.ones_like(frequencies)
-    return at_level(shaped(white, band * np.maximum(frequencies, 50.0) ** (-colour / 2)))
+    noise = coloured(round(seconds * RATE), RATE, rng.uniform(*COLOURS), rng)
+    return at_level(in_band(noise, RATE, telephone=rng.random() < 0.5))
 
 
 def _written(path: Path, samples: np.ndarray) -> Entry:
