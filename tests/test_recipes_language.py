@@ -28,18 +28,21 @@ def load(name: str) -> ModuleType:
     return module
 
 
-recipe, trap = load("run"), load("trap")
-unknown = sys.modules["unknown"]  # as the recipe itself imports it
+recipe, unknown, trap = load("run"), load("unknown"), load("trap")
+gates = sys.modules["gates"]  # as the recipe itself imports it
 
 
-@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
+needs_espeak = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
+SMALL = ["--languages", "4", "--voices", "6", "--clips-per-voice", "1", "--training-clips", "1", "--seconds", "3"]
+
+
+@needs_espeak
 def test_a_small_run_shows_everything(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GMMAUDIO_DATA", raising=False)
-    small = ["--languages", "4", "--voices", "6", "--clips-per-voice", "1", "--training-clips", "1", "--seconds", "3"]
     picture = tmp_path / "reliability.png"
-    assert recipe.main([*small, "--work", str(tmp_path), "--picture", str(picture), "--jobs", "2"]) == 0
+    assert recipe.main([*SMALL, "--work", str(tmp_path), "--picture", str(picture), "--jobs", "2"]) == 0
     text = capsys.readouterr().out
     assert text.startswith(
         "4 languages; 16 clips of 4 voices to train on, 8 clips of\n2 other voices to test on; 3 s each"
@@ -52,8 +55,17 @@ def test_a_small_run_shows_everything(
     silence = next(line for line in text.splitlines() if line.startswith("  silence"))
     assert "10 clips: false accepts 0.0 (" in silence  # nothing is heard in it, so nothing can be answered
     assert "10 not scored (silence)" in silence
-    assert [line.split()[0] for line in text.splitlines()[-4:]] == ["de", "en-gb", "es", "fi"]
     assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+@needs_espeak
+def test_every_language_is_held_out_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert unknown.main([*SMALL, "--work", str(tmp_path), "--jobs", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[-4:]] == ["de", "en-gb", "es", "fi"]
+    rows = [line.split() for line in lines if line.split()[:1] in (["3"], ["1"])]
+    # 8 test clips, each unknown in its language's turn and known in the three others; three pieces of 1 s in each.
+    assert [(row[0], row[1], row[4]) for row in rows] == [("3", "8", "24"), ("1", "24", "72")]
 
 
 def test_without_espeak_one_message_and_exit_2(
@@ -117,10 +129,10 @@ def test_no_threshold_no_figures() -> None:
     """With two labels, one held out leaves nothing to tell apart: the recipe stops and says so."""
     learned = SimpleNamespace(classifier=SimpleNamespace(gate=None), notes=("nothing is answered unknown",))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(unknown, "calibrated", lambda *_: learned)
-        patch.setattr(unknown, "fit_classes", lambda *_: None)
+        patch.setattr(gates, "calibrated", lambda *_: learned)
+        patch.setattr(gates, "fit_classes", lambda *_: None)
         with pytest.raises(DataError, match="nothing is answered unknown") as refusal:
-            unknown.gated([], None, None, 1)
+            gates.gated([], None, None, 1)
     assert refusal.value.code == "no_gate"
 
 

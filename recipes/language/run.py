@@ -16,7 +16,7 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -25,36 +25,22 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 sys.path.insert(0, str(Path(__file__).parent))
-from corpus import Plan, make_corpus
-from settings import choose, read_pieces
-from unknown import gated, hold_out, leads, other_sounds, share, tell_sounds, tell_turns
+from experiment import LENGTHS, options, speech
+from gates import gated
+from settings import choose
+from sounds import other_sounds, tell_sounds
 
 from gmmaudio.classify.examples import read_examples
 from gmmaudio.classify.inner_folds import clip_pieces
-from gmmaudio.corpus.manifest import Entry, in_split, read_corpus
+from gmmaudio.corpus.manifest import Entry
 from gmmaudio.errors import GmmaudioError
 from gmmaudio.evaluate.durations import Durations, evaluate_durations
 from gmmaudio.evaluate.evaluation import Evaluation
 from gmmaudio.measures.calibration import Reliability, equal_count, reliability
 from gmmaudio.measures.paired import compare
 from gmmaudio.measures.resampling import figure_interval
-from gmmaudio.parallel import cores
 
 HARD_FROM = 0.05  # the error of plain maximum likelihood from which on the rungs are compared
-HELD_OUT_MOST = 64  # components where languages are held out: twelve times sixteen trainings
-
-
-def speech(plan: Plan, work: Path, jobs: int) -> tuple[list[Entry], list[Entry]]:
-    """Training and test clips; spoken on the first run."""
-    made = [plan.languages, plan.voices, plan.training_clips, plan.clips_per_voice, f"{plan.seconds:g}", plan.seed]
-    folder = work / "-".join([plan.condition, *map(str, made)])
-    manifest = folder / "manifest.csv"
-    entries = read_corpus(manifest if manifest.exists() else make_corpus(folder, plan, jobs))
-    training, test = in_split(entries, "train"), in_split(entries, "test")
-    voices = [len({e.group for e in part}) for part in (training, test)]
-    print(f"{plan.languages} languages; {len(training)} clips of {voices[0]} voices to train on, {len(test)} clips of")
-    print(f"{voices[1]} other voices to test on; {plan.seconds:g} s each; noise and band of each clip its own\n")
-    return training, test
 
 
 def correct(found: Evaluation) -> np.ndarray:
@@ -128,22 +114,12 @@ def draw_reliability(durations: Durations, path: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    here = Path(__file__).parent
-    options.add_argument("--work", type=Path, default=here / "work", help="where the clips go")
-    options.add_argument("--picture", type=Path, default=here / "reliability.png", help="the reliability diagram")
-    options.add_argument("--languages", type=int, default=12, help="the first so many, at least 4")
-    options.add_argument("--voices", type=int, default=36, help="a third of them are for testing")
-    options.add_argument("--clips-per-voice", type=int, default=5, help="of each test voice in each language")
-    options.add_argument("--training-clips", type=int, default=2, help="of each training voice in each language")
-    options.add_argument("--seconds", type=float, default=10.0, help="length of a clip, at least 3")
-    options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--jobs", type=int, default=cores())
-    given = options.parse_args(arguments)
-    own = {name: value for name, value in vars(given).items() if name in {field.name for field in fields(Plan)}}
+    parser = options(__doc__)
+    picture = Path(__file__).parent / "reliability.png"
+    parser.add_argument("--picture", type=Path, default=picture, help="the reliability diagram")
+    given = parser.parse_args(arguments)
     try:
-        plan = Plan(**own, condition="hard")
-        measure(*speech(plan, given.work, given.jobs), given)
+        measure(*speech(given), given)
     except GmmaudioError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
@@ -156,7 +132,7 @@ def measure(training: list[Entry], test: list[Entry], given: argparse.Namespace)
     choices = choose(training, given.seed, given.jobs)
     best = min(choices, key=lambda rung: choices[rung].error)
     print(f"best rung there: {best}\n")
-    lengths = tuple(length for length in (10.0, 3.0, 1.0) if length <= given.seconds)
+    lengths = tuple(length for length in LENGTHS if length <= given.seconds)
     front_end = choices[best].settings.front_end
     clips, _ = read_examples(training, front_end, given.jobs)
     cut = cache(clip_pieces(front_end))  # the same clips are asked for many times
@@ -172,17 +148,9 @@ def measure(training: list[Entry], test: list[Entry], given: argparse.Namespace)
     tell_calibration(rungs)
     draw_reliability(rungs[best], given.picture)
     print(f"\nunknown, {best}; learned in training: {models[best].gate.summary}", flush=True)
-    pieces = read_pieces(test, front_end, lengths, given.jobs)
-    whole = leads(models[best], [piece for parts in pieces for piece in parts[lengths[0]]], given.jobs)
-    refused = share(whole < models[best].gate.threshold, [p.entry.group for parts in pieces for p in parts[lengths[0]]])
-    print(f"\nother sounds, heard by the model of all languages, which refuses {refused} % of the test clips:")
     data = os.environ.get("GMMAUDIO_DATA")
     sounds = other_sounds(given.work / "sounds", Path(data) if data else None, given.seconds, given.seed)
-    tell_sounds(models[best], whole, sounds, given.jobs)
-    settings = choices[best].settings
-    fewer = replace(settings, components=min(settings.components, HELD_OUT_MOST))
-    print(f"\neach language held out of training in turn; {best}, {fewer.components} components:", flush=True)
-    tell_turns(hold_out(clips, pieces, fewer, cut, given.jobs))
+    tell_sounds(models[best], read_examples(test, front_end, given.jobs)[0], sounds, given.jobs)
 
 
 if __name__ == "__main__":
