@@ -101,7 +101,7 @@ def reliability_of(found: Evaluation) -> Reliability:
 
 def draw_reliability(durations: Durations, path: Path) -> None:
     """A panel for each length: the share right against the confidence, a dot for every tenth of the answers."""
-    figure = Figure(figsize=(3.4 * len(durations.found), 3.6), layout="constrained")
+    figure = Figure(figsize=(3.4 * len(durations.found), 4.0), layout="compressed")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(durations.found), sharey=True, squeeze=False)[0]
     for axes, (length, found) in zip(panels, durations.found.items(), strict=True):
