@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from gmmaudio.errors import DataError
 
-SOURCE = Path(__file__).parents[1] / "recipes" / "language" / "corpus.py"
+RECIPE = Path(__file__).parents[1] / "recipes" / "language"
 
 
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("language_corpus", SOURCE)
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"language_{name}", RECIPE / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -31,7 +31,7 @@ def load() -> ModuleType:
     return module
 
 
-corpus = load()
+corpus, noise = load("corpus"), load("noise")
 needs_espeak = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
 SMALL = {"clips_per_voice": 1, "seconds": 1.5, "voices": 3}
 
@@ -126,7 +126,15 @@ def test_without_espeak_one_message_and_exit_2(
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"voices": 37}, {"voices": 24, "calibration": 16}, {"seconds": 0}, {"condition": "loud"}, {"seed": -1}]
+    "wrong",
+    [
+        {"voices": 37},
+        {"voices": 24, "calibration": 16},
+        {"seconds": 0},
+        {"condition": "loud"},
+        {"seed": -1},
+        {"languages": 13},
+    ],
 )
 def test_impossible_plans_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(DataError, match="allowed") as refusal:
@@ -141,6 +149,14 @@ def test_every_voice_is_in_one_split(voices: int, calibration: int, seed: int) -
     assert list(splits) == list(corpus.VOICES[:voices])
     counts = [list(splits.values()).count(name) for name in ("test", "calibration", "train")]
     assert counts == [voices // 3, calibration, voices - voices // 3 - calibration]  # a third, as asked, the rest
+
+
+def test_training_voices_may_speak_less_than_test_voices() -> None:
+    plan = corpus.Plan(clips_per_voice=5, voices=6, training_clips=2, languages=3)
+    splits = [clip.split for clip in corpus.utterances(plan)]
+    assert splits.count("test") == 30  # 3 languages x 2 voices x 5 clips
+    assert splits.count("train") == 24  # 3 languages x 4 voices x 2 clips
+    assert {clip.language for clip in corpus.utterances(plan)} == {"de", "en-gb", "es"}
 
 
 def test_there_are_voices_enough_and_none_twice() -> None:
@@ -173,7 +189,7 @@ def test_noise_level_and_band(seed: int) -> None:
     # A "speech" of two tones, one inside the telephone band and one above it, is easily told from noise.
     time = np.arange(32_000) / 16_000
     speech = np.sin(2 * np.pi * 1000 * time) + np.sin(2 * np.pi * 6000 * time)
-    noisy = corpus.degrade(speech, 16_000, rng)
+    noisy = noise.degrade(speech, 16_000, rng)
     spectrum = np.fft.rfft(noisy) / 16_000
     inside, above = abs(spectrum[2000]), abs(spectrum[12_000])
     assert inside == pytest.approx(1.0, abs=0.15)  # the passband leaves the speech's scale alone
@@ -188,12 +204,12 @@ def test_noise_level_and_band(seed: int) -> None:
 
 def test_half_of_the_clips_are_telephone() -> None:
     tone = np.sin(2 * np.pi * 6000 * np.arange(1600) / 16_000)
-    level = [np.std(corpus.degrade(tone, 16_000, np.random.default_rng(seed))) for seed in range(400)]
+    level = [np.std(noise.degrade(tone, 16_000, np.random.default_rng(seed))) for seed in range(400)]
     telephone = np.mean(np.array(level) < 0.1)  # 6 kHz is 39 dB down there
     assert abs(telephone - 0.5) < 0.075  # three standard deviations of a mean of 400 coins
 
 
 def test_telephone_edges_are_at_minus_3_db() -> None:
     # Butterworth: 1/2 of the power at the edges; 1 in the middle; 8 orders x 6 dB an octave beyond.
-    power = corpus.telephone_gain(np.array([0.0, 150.0, 300.0, 1000.0, 3400.0, 6800.0])) ** 2
+    power = noise.telephone_gain(np.array([0.0, 150.0, 300.0, 1000.0, 3400.0, 6800.0])) ** 2
     assert power == pytest.approx([0.0, 2.0**-16, 0.5, 1.0, 0.5, 2.0**-16], rel=2e-4, abs=1e-12)

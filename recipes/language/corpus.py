@@ -1,6 +1,6 @@
 """Makes the corpus of the language recipe: synthetic speech, twelve languages read by one synthesiser.
 
-    python recipes/language/corpus.py OUT [--clips-per-voice 3] [--voices 24] [--condition clean|hard]
+    python recipes/language/corpus.py OUT [--clips-per-voice 3] [--voices 24] [--condition clean|hard] ...
 
 Every clip is espeak-ng reading random whole numbers aloud. The same program speaks all languages, in the
 same voices, at speeds and pitches drawn from the same distributions, so that only the language differs. No
@@ -30,6 +30,9 @@ import soxr
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+sys.path.insert(0, str(Path(__file__).parent))
+from noise import degrade
+
 from gmmaudio.errors import DataError, GmmaudioError
 
 # Germanic, Romance, Slavic, Indo-Aryan, Uralic, Turkic and Bantu, by espeak-ng's names; digits become words
@@ -54,8 +57,6 @@ FLOOR_DB = -60.0  # white noise under every clip, relative to LEVEL: no frame is
 SPEED = (130, 200)  # words per minute, both ends included
 PITCH = (30, 70)  # espeak-ng's scale of 0-99, 50 being the voice's own
 DIGITS = (2.0, 6.0)  # numbers are log-uniform from 10^2 to 10^6: short and long ones alike
-SNR_DB = (5.0, 20.0)
-TELEPHONE = (300.0, 3400.0)  # Hz
 
 COLUMNS = ("path", "label", "group", "split", "speed", "pitch")
 Row = tuple[str, str, str, str, int, int]
@@ -72,10 +73,14 @@ class Plan:
         Clips of each voice in each language, and their length.
     voices : int
         The first so many of `VOICES`; a third of them, rounded down, are kept for testing.
+    training_clips : int
+        Of each voice that is not kept for testing; 0, the default: as many as of the others.
+    languages : int
+        The first so many of `LANGUAGES`.
     calibration : int
         How many of the other voices are kept for calibration; the rest train.
     condition : {"clean", "hard"}
-        "hard" is the speech of "clean" with the same seed, each clip passed through `degrade`.
+        "hard" is the speech of "clean" with the same seed, each clip passed through `noise.degrade`.
     seed : int
         Draws the numbers, speeds, pitches and noises, and which voice is in which split.
     """
@@ -84,6 +89,8 @@ class Plan:
     seconds: float = 10.0
     voices: int = 24
     calibration: int = 0
+    training_clips: int = 0
+    languages: int = len(LANGUAGES)
     condition: str = "clean"
     seed: int = 0
 
@@ -94,12 +101,18 @@ class Plan:
             "seconds": (0.1 <= self.seconds <= 600, "0.1 to 600"),
             "voices": (3 <= self.voices <= len(VOICES), f"3 to {len(VOICES)}"),
             "calibration": (0 <= self.calibration < trainable, f"0 to {trainable - 1}"),
+            "training_clips": (self.training_clips >= 0, "0 or more"),
+            "languages": (2 <= self.languages <= len(LANGUAGES), f"2 to {len(LANGUAGES)}"),
             "condition": (self.condition in CONDITIONS, " or ".join(CONDITIONS)),
             "seed": (self.seed >= 0, "0 or more"),
         }
         for name, (good, what) in allowed.items():
             if not good:
                 raise DataError("bad_plan", f"{name}: got {getattr(self, name)!r}; allowed: {what}")
+
+    def takes(self, split: str) -> int:
+        """Clips of each voice of a split, in each language."""
+        return self.clips_per_voice if split == "test" else self.training_clips or self.clips_per_voice
 
 
 class Utterance(NamedTuple):
@@ -138,7 +151,7 @@ def make_corpus(out: Path, plan: Plan | None = None, jobs: int = 2) -> Path:
     if jobs < 1:
         raise DataError("bad_jobs", f"jobs: got {jobs}; allowed: 1 or more")
     check_espeak(VOICES[: plan.voices])
-    for language in LANGUAGES:
+    for language in LANGUAGES[: plan.languages]:
         (out / language).mkdir(parents=True, exist_ok=True)
     todo = utterances(plan)
     with ThreadPoolExecutor(jobs) as pool:
@@ -150,7 +163,7 @@ def make_corpus(out: Path, plan: Plan | None = None, jobs: int = 2) -> Path:
 
 
 def check_espeak(voices: Sequence[str]) -> None:
-    """Refuse to start without espeak-ng, or with voices that it would silently replace by its default."""
+    """Refuse to start without espeak-ng, or with voices that it would replace by its default."""
     if shutil.which("espeak-ng") is None:
         raise DataError("no_espeak", "espeak-ng is not on the PATH", "apt-get install espeak-ng")
     command = ["espeak-ng", "--voices=variant"]
@@ -164,9 +177,9 @@ def utterances(plan: Plan) -> list[Utterance]:
     """All clips of a plan, in the order of the manifest."""
     return [
         Utterance(language, voice, split, take)
-        for language in LANGUAGES
+        for language in LANGUAGES[: plan.languages]
         for voice, split in assign_splits(plan).items()
-        for take in range(plan.clips_per_voice)
+        for take in range(plan.takes(split))
     ]
 
 
@@ -228,55 +241,6 @@ def trim_start(samples: Samples) -> Samples:
 def at_level(samples: Samples) -> Samples:
     """Scaled to a root mean square of `LEVEL`."""
     return samples * float(LEVEL / np.sqrt(np.mean(samples**2)))
-
-
-def degrade(samples: Samples, rate: int, rng: np.random.Generator) -> Samples:
-    """One clip as a poor recording: noise of its own colour and level, in a telephone's band or the full one.
-
-    Parameters
-    ----------
-    samples : ndarray, shape (n,)
-        Clean speech.
-    rate : int
-        Hz.
-    rng : numpy.random.Generator
-        Draws the noise (power falling as 1 / f^c, c uniform in 0-2: white to brown), its level (uniform in
-        `SNR_DB`, over the clip and in its band) and the band (`TELEPHONE` in half of all clips).
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        The speech in its band, at its own scale, and the noise.
-
-    Examples
-    --------
-    >>> speech = np.sin(np.arange(16_000) * 0.2)
-    >>> noisy = degrade(speech, 16_000, np.random.default_rng(0))
-    >>> bool(0.003 < np.mean((noisy - speech) ** 2) / np.mean(speech**2) < 0.4)
-    True
-    """
-    colour, snr, telephone = rng.uniform(0.0, 2.0), rng.uniform(*SNR_DB), rng.random() < 0.5
-    frequencies = np.fft.rfftfreq(len(samples), 1 / rate)
-    band = telephone_gain(frequencies) if telephone else np.ones_like(frequencies)
-    # Flat below 50 Hz, where there is no speech: else most of a brown noise would be an inaudible rumble.
-    slope = np.maximum(frequencies, 50.0) ** (-colour / 2)
-    speech = shaped(samples, band)
-    noise = shaped(rng.normal(size=len(samples)), band * slope)
-    scale = float(np.sqrt(np.mean(speech**2) / np.mean(noise**2) * 10 ** (-snr / 10)))
-    return speech + scale * noise
-
-
-def telephone_gain(frequencies: Samples) -> Samples:
-    """Magnitude of two Butterworth filters of order 8, with `TELEPHONE` as their -3 dB edges."""
-    low, high = (frequencies / edge for edge in TELEPHONE)
-    gain: Samples = low**8 / np.sqrt((1 + low**16) * (1 + high**16))
-    return gain
-
-
-def shaped(samples: Samples, gain: Samples) -> Samples:
-    """Filtered without delay by a gain at each frequency of `numpy.fft.rfftfreq`."""
-    filtered: Samples = np.fft.irfft(np.fft.rfft(samples) * gain, n=len(samples))
-    return filtered
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
