@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -20,6 +21,8 @@ from threadpoolctl import ThreadpoolController
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
+"""A function and tasks to results in the order of the tasks."""
 
 
 def cores() -> int:
@@ -94,19 +97,40 @@ def map_in_order(fn: Callable[[Task], Result], tasks: Iterable[Task], jobs: int 
     >>> list(map_in_order(abs, [-3, 2, -1], jobs=2))
     [3, 2, 1]
     """
+    with workers(jobs) as each:
+        yield from each(fn, tasks)
+
+
+@contextmanager
+def workers(jobs: int) -> Iterator[Each]:
+    """``map_in_order`` for many calls: its threads, and the memory that they work in, live as long as the block.
+
+    Examples
+    --------
+    >>> with workers(2) as each:
+    ...     list(each(abs, [-3, 2])), list(each(abs, [-1]))
+    ([3, 2], [1])
+    """
     if jobs <= 1:
-        yield from map(fn, tasks)
+        yield map
         return
-    remaining = iter(tasks)
     with ThreadPoolExecutor(jobs) as pool:
-        running: deque[Future[Result]] = deque(pool.submit(fn, task) for task in islice(remaining, 3 * jobs))
-        try:
-            while running:
-                yield running.popleft().result()
-                running.extend(pool.submit(fn, task) for task in islice(remaining, 1))
-        finally:
-            for future in running:
-                future.cancel()
+        yield partial(_in_flight, pool, 3 * jobs)
+
+
+def _in_flight(
+    pool: ThreadPoolExecutor, most: int, fn: Callable[[Task], Result], tasks: Iterable[Task]
+) -> Iterator[Result]:
+    """Results in the order of the tasks, so many of which are under way at most."""
+    remaining = iter(tasks)
+    running: deque[Future[Result]] = deque(pool.submit(fn, task) for task in islice(remaining, most))
+    try:
+        while running:
+            yield running.popleft().result()
+            running.extend(pool.submit(fn, task) for task in islice(remaining, 1))
+    finally:
+        for future in running:
+            future.cancel()
 
 
 def map_reduce(

@@ -16,7 +16,7 @@ from gmmaudio.gmm.covariance import KINDS, Diagonal, Regulariser
 from gmmaudio.gmm.mixture import Mixture
 from gmmaudio.gmm.shards import Shard
 from gmmaudio.gmm.statistics import Statistics, accumulate
-from gmmaudio.parallel import map_in_order, one_blas_thread
+from gmmaudio.parallel import Each, one_blas_thread, workers
 
 Floats = NDArray[np.float64]
 Real = NDArray[np.floating]
@@ -227,11 +227,11 @@ def run(
     list of Fit, in the order given
     """
     done: dict[int, Fit] = {}
-    with one_blas_thread():
+    with one_blas_thread(), workers(jobs) as each:
         waiting = {index: next(fit) for index, fit in enumerate(fits)}
         rounds = 0
         while waiting:
-            for index, statistics in _round(waiting, shards, jobs, e_step).items():
+            for index, statistics in _round(waiting, shards, each, e_step).items():
                 try:
                     waiting[index] = fits[index].send(statistics)
                 except StopIteration as stop:
@@ -244,7 +244,10 @@ def run(
 
 
 def _round(
-    waiting: dict[int, Mixture], shards: Sequence[Sequence[Shard]], jobs: int, e_step: EStep
+    waiting: dict[int, Mixture],
+    shards: Sequence[Sequence[Shard]],
+    each: Each,
+    e_step: EStep,
 ) -> dict[int, Statistics]:
     """The statistics of every waiting mixture over its shards, each sum in shard order."""
     tasks = [(index, mixture, shard) for index, mixture in waiting.items() for shard in shards[index]]
@@ -254,6 +257,6 @@ def _round(
         return e_step(mixture, shard.load(), shard.weights)
 
     totals: dict[int, Statistics] = {}
-    for (index, _, _), statistics in zip(tasks, map_in_order(one, tasks, jobs), strict=True):
+    for (index, _, _), statistics in zip(tasks, each(one, tasks), strict=True):
         totals[index] = totals[index] + statistics if index in totals else statistics
     return totals
