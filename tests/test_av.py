@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from gmmaudio.corpus.audio import Clip, read_clip
+from gmmaudio.corpus.av_decoder import _samples
 from gmmaudio.errors import ClipError
 
 Array = np.ndarray
@@ -175,6 +176,16 @@ def outcome(path: Path) -> str:
         return "+".join(codes(read_clip(path)))
     except ClipError as error:
         return error.code
+
+
+@pytest.mark.parametrize(("form", "kind"), [("fltp", np.float32), ("s16p", np.int16), ("s16", np.int16)])
+def test_frames_of_many_channels_are_read_plane_by_plane(form: str, kind: type) -> None:
+    av = pytest.importorskip("av", reason="PyAV is not installed: pip install 'gmmaudio[av]'")
+    given = (np.arange(8 * 1000).reshape(8, 1000) % 32768 / (1 if kind is np.int16 else 32768)).astype(kind)
+    planes = given if form.endswith("p") else given.T.reshape(1, -1)
+    frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(planes), format=form, layout="7.1")
+    expected = given.T / np.float32(32768) if kind is np.int16 else given.T
+    np.testing.assert_array_equal(_samples(frame), expected)
 
 
 def test_a_film_without_sound(tmp_path: Path) -> None:

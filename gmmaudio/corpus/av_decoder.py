@@ -28,6 +28,7 @@ _DEMUXERS = {"MP4 or M4A (AAC)": "mov", "AAC": "aac", "WMA (ASF)": "asf", "Matro
 _SLACK = 0.1  # seconds; lengths are stated in milliseconds, with or without what an encoder puts before and behind
 _GAP = 0.05  # seconds between the end of a frame and the time of the next, where something is missing
 _FAULTS = (OSError, ValueError, OverflowError)  # of a file that is asked for what it does not have
+_TYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "flt": "f4", "dbl": "f8"}  # FFmpeg's names to numpy's
 _STRICT = {"err_detect": "crccheck+bitstream+buffer+explode"}
 
 Samples = NDArray[np.float32]
@@ -169,5 +170,12 @@ def _refuse_gap(name: str, expected: float, time: float) -> None:
 
 
 def _samples(frame: Any) -> Samples:
-    array = frame.to_ndarray()
-    return scaled(array.T if frame.format.is_planar else array.reshape(frame.samples, -1))
+    """A frame's samples (n, channels), plane by plane.
+
+    PyAV's own conversion counts planes until it meets none: of eight channels or more it runs past the last one.
+    """
+    form, channels = frame.format, frame.layout.nb_channels
+    kind, planes = _TYPES[form.packed.name], channels if form.is_planar else 1
+    count = frame.samples * (channels // planes)
+    parts = [np.frombuffer(plane, kind, count) for plane in frame.planes[:planes]]
+    return scaled(np.stack(parts, axis=1) if form.is_planar else parts[0].reshape(frame.samples, channels))
