@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -484,3 +485,13 @@ def test_hostile_page_runs_nothing(window: Browser, tmp_path: Path) -> None:
     assert window.ask("return document.scripts.length") == 1
     assert window.ask("return document.documentElement.scrollWidth") <= 390
     assert "alert('x')" in window.ask("return document.title")
+
+
+def test_a_calibrated_decision_leads_by_its_posteriors() -> None:
+    # The best score is the dog's, the best posterior the cat's: log(0.6 / 0.3) = 0.693 is what the answer leads by.
+    scores, posteriors = {"cat": 1.0, "dog": 2.0, "owl": 0.0}, {"cat": 0.6, "dog": 0.3, "owl": 0.1}
+    said = Decision("cat", scores, posteriors, "loglik", -1.0, 1, 1)
+    clip = Prediction("a.wav", "dog", "cat", decision=replace(said, calibrated=True))
+    found = Evaluation([clip], ["cat", "dog", "owl"])
+    assert trials_of(found).leads[0].tolist() == pytest.approx([np.log(2), -np.log(2), -np.log(6)])
+    assert worst(found)[0].lead == pytest.approx(np.log(2))

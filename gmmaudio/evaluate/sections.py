@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gmmaudio.classify.classifier import Decision
 from gmmaudio.evaluate import charts
 from gmmaudio.evaluate.confusions import top_confusions
 from gmmaudio.evaluate.evaluation import Evaluation
@@ -121,7 +122,7 @@ def scores(trials: Trials | None) -> Markup | None:
     """How far apart right and wrong, own and other, lie."""
     if trials is None:
         return None
-    unit = _unit(next(clip.decision.score_kind for clip in trials.clips if clip.decision is not None))
+    unit = _unit(next(clip.decision for clip in trials.clips if clip.decision is not None))
     right = trials.right
     by_outcome: list[charts.Series] = [
         ("right", trials.margins[right], "right"),
@@ -148,8 +149,10 @@ def scores(trials: Trials | None) -> Markup | None:
     return tag("section", tag("h2", "Scores"), tag("div", *drawn, class_="charts"))
 
 
-def _unit(score_kind: str) -> str:
-    return "log-odds" if score_kind == "logit" else "nats per frame"
+def _unit(decision: Decision) -> str:
+    if decision.calibrated:
+        return "nats of log posterior"
+    return "log-odds" if decision.score_kind == "logit" else "nats per frame"
 
 
 def curves(trials: Trials | None) -> Markup | None:
@@ -224,7 +227,7 @@ def mistakes(found: Sequence[Mistake], of: Evaluation) -> Markup | None:
 
 def _mistake(one: Mistake) -> Markup:
     clip = one.clip
-    unit = "" if clip.decision is None else _unit(clip.decision.score_kind)
+    unit = "" if clip.decision is None else _unit(clip.decision)
     lead = "" if one.lead is None else f", by {one.lead:.2f} {unit}"
     parts = [
         tag("p", tag("b", clip.label or "(refused)"), " instead of ", tag("strong", clip.truth), lead, class_="said")

@@ -2,17 +2,18 @@
 
 Scores of different clips have different levels: a loud clip may lie high under all labels. What can be
 compared is a label's lead: its score less the best of the others' on the same clip. A clip is decided for the label
-whose lead is above zero.
+whose lead is above zero. Where posteriors are calibrated they decide, and their logarithms stand for the scores.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmaudio.classify.classifier import Decision
 from gmmaudio.evaluate.evaluation import Evaluation, Prediction
 from gmmaudio.measures.detection import area_under_curve
 
@@ -92,14 +93,21 @@ def trials_of(found: Evaluation) -> Trials | None:
     >>> trials_of(Evaluation([Prediction("a.wav", "cat", "cat", decision=said)], ["cat", "dog"])).leads
     array([[ 2., -2.]])
     """
-    known = [(clip, clip.decision.scores) for clip in found.predictions if clip.decision is not None]
+    known = [(clip, evidence(clip.decision)) for clip in found.predictions if clip.decision is not None]
     clips = [clip for clip, scores in known if np.isfinite(list(scores.values())).all()]
     sets = {tuple(scores) for _, scores in known}
     if not clips or len(sets) != 1 or len(labels := sets.pop()) < 2:
         return None
-    scores = np.array([list(clip.decision.scores.values()) for clip in clips if clip.decision is not None])
+    scores = np.array([list(evidence(clip.decision).values()) for clip in clips if clip.decision is not None])
     truth = np.array([[label == clip.truth for label in labels] for clip in clips])
     return Trials(clips, labels, leads(scores), truth)
+
+
+def evidence(decision: Decision) -> Mapping[str, float]:
+    """What a decision went by, per label: its scores, or the logarithms of calibrated posteriors."""
+    if not decision.calibrated:
+        return decision.scores
+    return {label: float(np.log(max(value, 1e-300))) for label, value in decision.posteriors.items()}
 
 
 def leads(scores: Floats) -> Floats:

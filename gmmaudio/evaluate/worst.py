@@ -21,6 +21,7 @@ from gmmaudio.corpus.excerpt import MP3_RATE, loudest, mp3
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.errors import ClipError
 from gmmaudio.evaluate.evaluation import Evaluation, Prediction
+from gmmaudio.evaluate.trials import evidence
 
 MOST = 10
 SECONDS = 5.0  # of an excerpt
@@ -94,10 +95,10 @@ def _lead(clip: Prediction) -> float | None:
     """The answer's score less the truth's; where the model does not know the truth, less the second best."""
     if clip.decision is None or clip.label is None:
         return None
-    scores = clip.decision.scores
-    if clip.truth not in scores:
+    known = evidence(clip.decision)
+    if clip.truth not in known:
         return clip.decision.margin
-    return scores[clip.label] - scores[clip.truth]
+    return known[clip.label] - known[clip.truth]
 
 
 def _heard(clip: Prediction, entry: Entry | None, read: Reader) -> Mistake:
