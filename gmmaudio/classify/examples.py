@@ -89,6 +89,11 @@ def read_examples(
 
     with one_blas_thread():
         results = list(counted(map_in_order(one, entries, jobs), len(entries), progress))
+    return parted(results)
+
+
+def parted(results: Sequence[Example | Failure]) -> tuple[list[Example], list[Failure]]:
+    """Examples and failures apart, each in order; ``NothingLeft`` where there are failures only."""
     examples = [result for result in results if isinstance(result, Example)]
     failures = [result for result in results if isinstance(result, Failure)]
     if failures and not examples:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gmmaudio.classify.examples import Example, Failure, Progress, counted, read_example
+from gmmaudio.classify.examples import Example, Failure, Progress, counted, parted, read_example
 from gmmaudio.corpus.manifest import Entry
-from gmmaudio.errors import ClipError, DataError, NothingLeft
+from gmmaudio.errors import ClipError, DataError
 from gmmaudio.features.frontend import FrontEnd
 from gmmaudio.features.sealed import damaged
 from gmmaudio.features.store import Shard, Store, open_store, require_same
@@ -115,13 +115,7 @@ class Stored:
         shards = {shard.index.name: shard for _, shard in places}
         for _ in counted(map_in_order(Shard.check, shards.values(), jobs), len(shards), progress):
             pass
-        found = [_example(entry, *place) for entry, place in zip(entries, places, strict=True)]
-        examples = [each for each in found if isinstance(each, Example)]
-        failures = [each for each in found if isinstance(each, Failure)]
-        if failures and not examples:
-            error = failures[0].error
-            raise NothingLeft(error.code, f"none of the {len(failures)} clips can be used: {error.message}", error.hint)
-        return examples, failures
+        return parted([_example(entry, *place) for entry, place in zip(entries, places, strict=True)])
 
 
 def open_stored(folder: Path) -> Stored:
