@@ -7,6 +7,7 @@ import pytest
 from gmmaudio.errors import DataError
 from gmmaudio.evaluate.compare import compare_files, read_answers
 from gmmaudio.evaluate.evaluation import Evaluation, Prediction
+from gmmaudio.measures.intervals import wilson
 from gmmaudio.measures.paired import compare
 
 
@@ -36,6 +37,9 @@ def test_worked_by_hand(tmp_path):
     assert found["clips"] == 40
     assert found["groups"] == 0
     assert found["accuracies"] == [32 / 40, 22 / 40]
+    # Wilson's intervals for 32 and 22 of 40; groups are not known.
+    assert found["accuracy_intervals"] == [list(wilson(32, 40)), list(wilson(22, 40))]
+    assert found["accuracy_interval_methods"] == ["Wilson over clips"] * 2
     assert found["difference"] == 10 / 40
     assert [found[f"{which}_right"] for which in ("both", "first_only", "second_only", "neither")] == [20, 12, 2, 6]
     # 2 (1 + 14 + 91) / 2^14
@@ -59,8 +63,10 @@ def test_the_text(tmp_path):
     first = written(tmp_path / "A.json", ["ant"] * 3 + ["bee"], groups=["x", "x", "y", "y"])
     second = written(tmp_path / "B.json", ["ant", "bee", "bee", "ant"], groups=["x", "x", "y", "y"])
     lines = compare_files(first, second).as_text().splitlines()
-    assert lines[0] == f"{first}   75.0 %  clips that it alone has right: 2"
-    assert lines[1] == f"{second}   50.0 %  clips that it alone has right: 1"
+    assert lines[0].startswith(f"{first}  75.0 %  (95 % interval ")
+    assert lines[0].endswith(", t over groups); clips that it alone has right: 2")
+    assert lines[1].startswith(f"{second}  50.0 %  (95 % interval ")
+    assert lines[1].endswith(", t over groups); clips that it alone has right: 1")
     assert lines[2] == "measured on 4 clips in 2 groups; both right on 1, neither on 0"
     assert lines[3].startswith("difference  +25.0 points  (95 % interval ")
     assert lines[4] == "McNemar's exact test: p = 1"

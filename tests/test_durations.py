@@ -107,12 +107,13 @@ def test_an_evaluation_without_posteriors_shows_none() -> None:
     assert found.as_dict()["calibrated"] is False
 
 
-def test_a_figure_that_hangs_on_one_group_has_no_interval() -> None:
-    clips = [replace(clip, group=clip.truth) for clip in predictions(60)]
-    plain = Evaluation(clips, LABELS[:3]).as_dict()
-    assert plain["cavg_interval"] is None or len(plain["cavg_interval"]) == 2
-    two = [clip for clip in clips if clip.truth != "emu"]
-    assert Evaluation(two, LABELS).as_dict()["cavg_interval"] is None  # without either group one label is left
+def test_a_figure_that_hangs_on_one_group_has_an_interval_over_clips() -> None:
+    clips = [replace(clip, group=clip.truth) for clip in predictions(60) if clip.truth != "emu"]
+    plain = Evaluation(clips, LABELS).as_dict()  # without either group one label is left, and no Cavg
+    low, high = plain["cavg_interval"]
+    assert low < plain["cavg"] < high
+    assert plain["cavg_interval_method"].endswith("over clips")
+    assert plain["cavg_groups"] == 2
 
 
 @pytest.mark.parametrize("text", ["", "3,", "3,x", "3,3", "0", "-1,3", "nan", "inf"])

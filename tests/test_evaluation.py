@@ -55,7 +55,8 @@ def test_the_dictionary_worked_by_hand():
     assert found["not_in_model"] == ["emu"]
     assert found["confusion"] == [[2, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]]
     assert found["refused"] == [0, 1, 0, 0]
-    assert found["per_class"] == {
+    figures = ("precision", "recall", "f1", "clips")
+    assert {label: {name: row[name] for name in figures} for label, row in found["per_class"].items()} == {
         "ant": {"precision": 2 / 4, "recall": 2 / 3, "f1": 4 / 7, "clips": 3},
         "bee": {"precision": 1 / 2, "recall": 1 / 3, "f1": 2 / 5, "clips": 3},
         "cat": {"precision": None, "recall": None, "f1": None, "clips": 0},
@@ -95,7 +96,9 @@ def test_truth_and_prediction_cannot_be_swapped_unseen():
     assert found.per_class["ant"] == {"precision": 1.0, "recall": 1 / 3, "f1": 0.5, "clips": 3}
     assert swapped.per_class["ant"] == {"precision": 1 / 3, "recall": 1.0, "f1": 0.5, "clips": 1}
     row = next(line.split() for line in found.as_text().splitlines() if line.startswith("ant"))
-    assert row == ["ant", "3", "100.0", "33.3", "50.0"]  # clips, precision, recall, F1
+    # clips and answers with groups, precision, recall, F1; the one answer is Wilson's 1 of 1, 0.2065 to 1
+    assert row[:5] == ["ant", "3/3", "1/1", "100.0", "(20.7-100.0"]
+    assert [cell for cell in row[5:] if "." in cell and "(" not in cell] == ["33.3", "50.0"]
     assert cells(confusion_figure(found)) == {(0, 0): "1", (0, 1): "2", (1, 1): "1"}
 
 
@@ -103,16 +106,17 @@ def test_the_text_shows_what_was_found():
     lines = evaluation().as_text().splitlines()
     assert lines[0].startswith("accuracy           42.9 %  (95 % interval ")  # 3 / 7
     assert lines[0].endswith("t over groups)")
-    assert lines[1] == "balanced accuracy  33.3 %"
+    assert lines[1].startswith("balanced accuracy  33.3 %  (95 % interval ")
+    assert lines[1].endswith("t over groups)")
     assert lines[2] == "measured on        7 clips in 4 groups, 1 of them refused, as unknown"
     assert lines[3] == "failed             1 clip could not be scored, not counted above"
     assert "warning: the model does not know emu: 1 clip, all counted as wrong" in lines
     assert "warning: 1 clip without a group: each counts as a group of its own" in lines
     assert [line.split() for line in lines if line.startswith("cat")] == [
-        ["cat", "0", "-", "-", "-"],  # nothing to divide by
+        ["cat", "0", "0", "-", "-", "-"],  # nothing to divide by
         ["cat", ".", ".", ".", ".", "."],
     ]
-    heads = next(line for line in lines if line.startswith("   ")).split()
+    heads = lines[-5].split()
     assert heads == ["ant", "bee", "cat", "emu", "?"]
     assert lines[-3].split() == ["bee", "1", "1", ".", ".", "1"]
 
@@ -132,12 +136,20 @@ def test_missing_groups_are_said_aloud():
     assert "failed" not in both
 
 
-def test_columns_are_numbered_where_the_starts_of_labels_clash():
-    labels = ["language of the north", "language of the south"]
-    lines = evaluation([(labels[0], labels[1], "a"), (labels[1], labels[1], "b")], labels).as_text().splitlines()
-    assert lines[-3].split() == ["1", "2"]
-    assert lines[-2].split() == ["1", *labels[0].split(), ".", "1"]
-    assert lines[-1].split() == ["2", *labels[1].split(), ".", "1"]
+def test_columns_are_numbered_where_labels_are_too_long():
+    labels = sorted(f"a language of the {side}" for side in ("north", "south", "east", "west", "centre"))
+    decisions = [(labels[i], labels[1], f"g{i}") for i in range(5)]
+    lines = evaluation(decisions, labels, ()).as_text().splitlines()
+    assert lines[-6].split() == ["1", "2", "3", "4", "5"]
+    assert lines[-5].split() == ["1", *labels[0].split(), ".", "1", ".", ".", "."]
+    assert lines[-1].split() == ["5", *labels[4].split(), ".", "1", ".", ".", "."]
+
+
+def test_columns_bear_the_whole_label_where_there_is_room():
+    labels = ["chainsaw", "fire crackling", "helicopter"]
+    text = evaluation([(labels[0], labels[1], "a"), (labels[1], labels[1], "b")], labels, ()).as_text()
+    heads = text.splitlines()[-4]
+    assert heads.split() == ["chainsaw", "fire", "crackling", "helicopter"]
 
 
 def test_many_classes_show_the_most_frequent_confusions():
@@ -203,7 +215,7 @@ def test_the_picture_shows_the_matrix():
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("answer", "truth")
     assert axes.yaxis_inverted()  # the first row is at the top
     recalls = [tick.get_text() for tick in axes.child_axes[0].get_yticklabels()]
-    assert recalls == ["67 %", "33 %", "-", "0 %"]
+    assert [recall.split()[0] for recall in recalls] == ["66.7", "33.3", "-", "0.0"]
     title = figure.get_suptitle()
     assert title.startswith("accuracy 42.9 %  (95 % interval ")
     assert title.endswith("7 clips in 4 groups")

@@ -23,9 +23,9 @@ from gmmaudio.corpus.audio import Clip
 from gmmaudio.corpus.excerpt import MP3_RATE, loudest, mp3
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.evaluate import charts
+from gmmaudio.evaluate.cross_validation import CrossValidation
 from gmmaudio.evaluate.evaluation import Evaluation, Prediction
 from gmmaudio.evaluate.finding import Finding
-from gmmaudio.evaluate.heldout import CrossValidation
 from gmmaudio.evaluate.markup import Markup, join, tag
 from gmmaudio.evaluate.page import Context, html_page
 from gmmaudio.evaluate.report import write_report
@@ -34,6 +34,7 @@ from gmmaudio.evaluate.trials import leads, trials_of
 from gmmaudio.evaluate.worst import SECONDS, png, spectrogram, worst
 from gmmaudio.measures.calibration import reliability
 from gmmaudio.measures.detection import error_rates
+from gmmaudio.measures.intervals import interval, wilson
 from tests.browser import Browser, browser, missing
 
 HOSTILE = "<script>alert('x')</script>\"' onload=alert(1)\n&amp;</td></style>\u202e"
@@ -100,7 +101,11 @@ def test_confusion_on_the_page_has_truth_in_rows() -> None:
     pairs = [("ant", "ant"), ("ant", "bee"), ("ant", "bee"), ("bee", "bee"), ("bee", None)]
     found = Evaluation([Prediction(f"{i}", t, p) for i, (t, p) in enumerate(pairs)], ["ant", "bee"])
     rows = rows_of(html_page(found, Context()), "confusion")
-    assert rows == [["ant", "1", "2", "·", "33.3 %"], ["bee", "·", "1", "1", "50.0 %"]]
+    # Wilson's intervals of 1 in 3 and of 1 in 2 clips, whose groups are not known.
+    expected = [
+        f"{100 * k / n:.1f} ({100 * wilson(k, n)[0]:.1f}-{100 * wilson(k, n)[1]:.1f} w*)" for k, n in ((1, 3), (1, 2))
+    ]
+    assert rows == [["ant", "1", "2", "·", expected[0]], ["bee", "·", "1", "1", expected[1]]]
 
 
 def test_figures_per_class_on_the_page_are_those_of_the_evaluation() -> None:
@@ -108,9 +113,18 @@ def test_figures_per_class_on_the_page_are_those_of_the_evaluation() -> None:
     rows = {row[0]: row for row in rows_of(html_page(found, Context()), "sortable")}
     for label, row in found.per_class.items():
         shown = rows[label]
-        assert shown[1:4] == ["30", "25", "1.0"]  # clips, groups, minutes: 30 clips of 2 s, of groups 0 to 24
-        assert shown[4:6] == [f"{100 * row['precision']:.1f} %", f"{100 * row['recall']:.1f} %"]
-        assert float(shown[8]) > 0.7
+        assert [shown[1], shown[3]] == ["30 / 25", "1.0"]  # clips, groups, minutes: 30 clips of 2 s, of groups 0 to 24
+        for name, cell in zip(("precision", "recall", "f1"), shown[4:7], strict=True):
+            sure = found.class_intervals[label][name]
+            assert sure is not None
+            assert cell == f"{100 * row[name]:.1f} ({100 * sure.low:.1f}-{100 * sure.high:.1f} b)"
+        assert shown[2] == f"{found.confusion.sum(axis=0)[found.labels.index(label)]} / {sure_groups(found, label)}"
+        assert float(shown[7].split()[0]) > 0.7
+
+
+def sure_groups(found: Evaluation, label: str) -> int:
+    """Groups among the clips that were taken for a label."""
+    return len({clip.group for clip in found.predictions if clip.label == label})
 
 
 def test_headline_figures_say_their_interval_and_its_kind() -> None:
@@ -143,12 +157,19 @@ def test_sections_appear_with_what_they_show() -> None:
         findings=[Finding("copies", "serious", "2 copies", "drop", (("p", "q"),))],
         durations={1.0: found, 3.0: found},
     )
-    page = html_page(CrossValidation(found, {"1": 0.5, "2": 1.0}), context)
+    found = evaluation_of_folds()
+    page = html_page(CrossValidation(found, ["1", "1", "2", "2"]), context)
     text = " ".join(Reader(page).texts)
     for part in ("My title", "gmmaudio evaluate m d", "2 copies", "p = q", "What to do: drop", "their mean is 75.0 %"):
         assert part in text
     assert page.count("How much sound it takes") == 1
     assert "no groups" not in text
+
+
+def evaluation_of_folds() -> Evaluation:
+    """Half of fold 1 right, all of fold 2."""
+    clips = [("a", "a"), ("a", "b"), ("b", "b"), ("a", "a")]
+    return Evaluation([Prediction(str(i), *pair, f"g{i}") for i, pair in enumerate(clips)], ["a", "b"])
 
 
 def test_json_gains_the_scores_and_loses_nothing() -> None:
@@ -294,8 +315,8 @@ def test_roc_has_false_alarms_to_the_right_and_hits_upwards() -> None:
 
 def test_reliability_has_confidence_to_the_right() -> None:
     # Two answers with 0.9 confidence, one of them right.
-    svg = str(charts.reliability_diagram("t", reliability([True, False], [0.9, 0.9])))
-    assert "2 answers, confidence 90 %, right 50 %" in svg
+    svg = str(charts.reliability_diagram("t", reliability([True, False], [0.9, 0.9]), [interval([True, False])]))
+    assert "2 answers, confidence 90 %, right 50 % (9 to 91 %, Wilson over clips)" in svg  # 1 of 2: 0.0945 to 0.9055
     centre = [float(svg.split(f'{name}="')[1].split('"')[0]) for name in ("cx", "cy")]
     np.testing.assert_allclose(on_the_plane(svg, *np.array(centre)), [[0.9, 0.5]], atol=1e-3)
 
@@ -457,7 +478,7 @@ def test_tables_sort_by_click(window: Browser, page_file: Path) -> None:
     shown = (
         "return [...document.querySelectorAll('table.sortable')[0].tBodies[0].rows].map(r => r.cells[5].textContent)"
     )
-    before = [float(text.split()[0]) for text in window.ask(shown)]
+    before = [float(text.split()[0]) for text in window.ask(shown)]  # recalls
     assert before != sorted(before)
     click = "document.querySelectorAll('table.sortable')[0].querySelectorAll('th button')[5].click(); "
     assert [float(text.split()[0]) for text in window.ask(click + shown)] == sorted(before)

@@ -89,22 +89,28 @@ def roc(title: str, false_alarm: Floats, hit: Floats) -> Markup:
     return _chart(title, plane, ("false alarms", "hits"), [chance, curve], [])
 
 
-def reliability_diagram(title: str, found: Reliability) -> Markup:
-    """Share right against confidence; a bin's dot has the area of its count."""
+def reliability_diagram(title: str, found: Reliability, sure: Sequence[Interval]) -> Markup:
+    """Share right against confidence, with its interval; a bin's dot has the area of its count."""
     plane = _Plane((0, 1), (0, 1))
     sizes = 3 + 9 * np.sqrt(found.count / found.count.max())
     dots = [
         tag(
             "circle",
-            tag("title", f"{n} answers, confidence {100 * x:.0f} %, right {100 * y:.0f} %"),
+            tag("title", f"{n} answers, confidence {100 * x:.0f} %, right {100 * y:.0f} % ({_bounds(one)})"),
             cx=plane.left(x),
             cy=plane.top(y),
             r=round(float(size), 1),
             class_="dot",
         )
-        for x, y, n, size in zip(found.confidence, found.accuracy, found.count, sizes, strict=True)
+        for x, y, n, size, one in zip(found.confidence, found.accuracy, found.count, sizes, sure, strict=True)
     ]
-    return _chart(title, plane, ("confidence", "share right"), [_line(plane, (0, 1), (0, 1), "mark"), *dots], [])
+    bars = [_line(plane, (x, x), (one.low, one.high), "whisker") for x, one in zip(found.confidence, sure, strict=True)]
+    shapes = [_line(plane, (0, 1), (0, 1), "mark"), *bars, *dots]
+    return _chart(title, plane, ("confidence", "share right"), shapes, [])
+
+
+def _bounds(sure: Interval) -> str:
+    return f"{100 * sure.low:.0f} to {100 * sure.high:.0f} %, {sure.method}"
 
 
 def with_intervals(

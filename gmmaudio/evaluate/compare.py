@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gmmaudio.errors import DataError
+from gmmaudio.evaluate.evaluation_text import extent_of, with_interval
 from gmmaudio.files import printable
+from gmmaudio.measures.intervals import Interval, interval
 from gmmaudio.measures.paired import Comparison, compare
 
 _LARGEST = 1 << 28
@@ -41,11 +43,14 @@ class ComparedEvaluations:
     first, second : str
         The names of the files.
     found : gmmaudio.measures.paired.Comparison
+    intervals : (Interval, Interval)
+        Of the two accuracies.
     """
 
     first: str
     second: str
     found: Comparison
+    intervals: tuple[Interval, Interval]
 
     @property
     def verdict(self) -> str:
@@ -61,6 +66,8 @@ class ComparedEvaluations:
             "clips": found.clips,
             "groups": found.interval.groups,
             "accuracies": list(found.accuracies),
+            "accuracy_intervals": [[sure.low, sure.high] for sure in self.intervals],
+            "accuracy_interval_methods": [sure.method for sure in self.intervals],
             "difference": found.difference,
             "difference_interval": [found.interval.low, found.interval.high],
             "difference_interval_method": found.interval.method,
@@ -78,17 +85,16 @@ class ComparedEvaluations:
         found, sure = self.found, self.found.interval
         names = [printable(self.first), printable(self.second)]
         width = max(map(len, names))
+        shares = map(with_interval, found.accuracies, self.intervals)
+        alone = found.first_only, found.second_only
         lines = [
-            f"{name:{width}}  {100 * accuracy:5.1f} %  clips that it alone has right: {alone}"
-            for name, accuracy, alone in zip(
-                names, found.accuracies, (found.first_only, found.second_only), strict=True
-            )
+            f"{name:{width}}  {share}; clips that it alone has right: {clips}"
+            for name, share, clips in zip(names, shares, alone, strict=True)
         ]
-        extent = f" in {sure.groups} groups" if sure.groups else ", no groups known"
         return "\n".join(
             [
                 *lines,
-                f"measured on {found.clips} clips{extent}; both right on {found.both}, neither on {found.neither}",
+                f"measured on {extent_of(sure)}; both right on {found.both}, neither on {found.neither}",
                 f"difference  {100 * found.difference:+.1f} points  (95 % interval {100 * sure.low:+.1f} to "
                 f"{100 * sure.high:+.1f}, {sure.method})",
                 f"McNemar's exact test: p = {found.p:.2g}",
@@ -123,7 +129,8 @@ def compare_files(first: Path, second: Path, seed: int = 0) -> ComparedEvaluatio
     keys = sorted(one, key=lambda key: (key[0], key[1] or 0.0, key[2] or 0.0))
     groups = [_group(key, one[key], two[key]) for key in keys]
     right = [[answers[key].label == answers[key].truth for key in keys] for answers in (one, two)]
-    return ComparedEvaluations(str(first), str(second), compare(right[0], right[1], groups, seed))
+    found = compare(right[0], right[1], groups, seed)
+    return ComparedEvaluations(str(first), str(second), found, (interval(right[0], groups), interval(right[1], groups)))
 
 
 def read_answers(path: Path) -> dict[Key, Answer]:

@@ -9,7 +9,7 @@ are long enough.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
@@ -20,6 +20,8 @@ from gmmaudio.corpus.audio import Reader, read_through
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.errors import ClipError, DataError
 from gmmaudio.evaluate.evaluation import Evaluation, Prediction
+from gmmaudio.evaluate.sure_figure import Figure, in_brackets, interval_as_plain, legend, mark, share_of
+from gmmaudio.measures.intervals import Interval
 from gmmaudio.parallel import map_in_order, one_blas_thread
 
 COLUMNS = ("cavg", "cllr", "min_cllr", "calibration_error")
@@ -53,11 +55,14 @@ class Durations:
 
         Pieces refused as unknown count as errors, too.
         """
-        head = f"{'seconds':>7}  {'pieces':>6}  {'groups':>6}"
-        names = ("error %", "refused %", "Cavg", "Cllr", "min-Cllr", "cal. error")
-        lines = [head + "".join(f"  {name:>12}" for name in names)]
+        rows = [["seconds", "pieces", "groups", "error %", "refused %", "Cavg", "Cllr", "min-Cllr", "cal. error"]]
         for length, found in self.found.items():
-            lines += _lines(length, found)
+            rows += _rows(length, found)
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = ["  ".join(map(str.rjust, row, widths)) for row in rows]
+        lines.append(
+            f"beneath: 95 % intervals, {legend(each for found in self.found.values() for each in _marks(found))}"
+        )
         lines += [f"no clip is as long as {length:g} s" for length in self.too_long]
         notes = dict.fromkeys(f"{length:g} s: {text}" for length, each in self.found.items() for text in each.warnings)
         return "\n".join([*lines, *(f"warning: {text}" for text in notes)])
@@ -168,20 +173,51 @@ def _evaluation(classifier: Classifier, clips: Sequence[Found]) -> Evaluation | 
 
 
 def _row(length: float, found: Evaluation) -> dict[str, Any]:
-    low, high = found.interval.low, found.interval.high
-    wrong = {"identification_error": 1 - found.accuracy, "identification_error_interval": [1 - high, 1 - low]}
+    wrong = {"identification_error": 1 - found.accuracy}
+    refused = _refused(found)
     plain = {name: value for name, value in found.as_dict().items() if name != "predictions"}
-    return {"duration": length, **wrong, **plain}
+    return {
+        "duration": length,
+        **wrong,
+        **interval_as_plain("identification_error", _mirrored(found.interval)),
+        "refused_share": refused.value,
+        **interval_as_plain("refused_share", refused.sure),
+        **plain,
+    }
 
 
-def _lines(length: float, found: Evaluation) -> list[str]:
-    """The figures, and their intervals beneath; a dash where there is none."""
-    sure = found.interval
-    values = [f"{100 * (1 - found.accuracy):.1f}", f"{100 * found.refused.sum() / sure.clips:.1f}"]
-    ranges = [f"{100 * (1 - sure.high):.1f}-{100 * (1 - sure.low):.1f}", ""]
+def _mirrored(sure: Interval) -> Interval:
+    """Of the errors, from that of the accuracy."""
+    return replace(sure, low=1 - sure.high, high=1 - sure.low)
+
+
+def _refused(found: Evaluation) -> Figure:
+    return share_of([label is None for label in found.predicted], found.groups)
+
+
+def _rows(length: float, found: Evaluation) -> list[list[str]]:
+    """The figures, and beneath them their intervals; a dash where there is none."""
+    sure, wrong = found.interval, Figure(1 - found.accuracy, _mirrored(found.interval))
+    cells = [(f"{length:g}", ""), (str(sure.clips), ""), (str(sure.groups or "-"), "")]
+    for share in (wrong, _refused(found)):
+        value, _, bounds = in_brackets(*share).partition(" ")
+        cells.append((value, bounds.strip("()")))
     for name in COLUMNS:
-        value, bounds = found.posterior_figures.get(name, (None, None))
-        values.append("-" if value is None else f"{value:.3f}")
-        ranges.append("-" if bounds is None else f"{bounds.low:.3f}-{bounds.high:.3f}")
-    first = f"{length:>7g}  {sure.clips:>6}  {sure.groups or '-':>6}" + "".join(f"  {text:>12}" for text in values)
-    return [first, " " * 23 + "".join(f"  {text:>12}" for text in ranges)]
+        cells.append(_cost(found.posterior_figures.get(name)))
+    return [list(row) for row in zip(*cells, strict=True)]
+
+
+def _cost(figure: Figure | None) -> tuple[str, str]:
+    if figure is None or figure.sure is None:
+        return "-" if figure is None else _short(figure.value), "-"
+    sure = figure.sure
+    return _short(figure.value), f"{_short(sure.low)}-{_short(sure.high)} {mark(sure)}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.3f}" if value < 10 else f"{value:.1f}"
+
+
+def _marks(found: Evaluation) -> list[str]:
+    known = (found.interval, _refused(found).sure, *(sure for _, sure in found.posterior_figures.values()))
+    return [mark(sure) for sure in known if sure is not None]

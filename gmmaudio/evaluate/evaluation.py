@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 
 from gmmaudio.errors import DataError
 from gmmaudio.evaluate import evaluation_text
-from gmmaudio.evaluate.posterior_figures import Figure, as_plain, figures_of
+from gmmaudio.evaluate.decision_figures import balanced_figure, class_intervals
+from gmmaudio.evaluate.posterior_figures import as_plain, figures_of
+from gmmaudio.evaluate.sure_figure import Figure, interval_as_plain
 from gmmaudio.measures import metrics
 from gmmaudio.measures.intervals import Interval, interval
 
@@ -110,6 +112,11 @@ class Evaluation:
         return [clip.label for clip in self.predictions]
 
     @property
+    def groups(self) -> list[str | None]:
+        """The groups, one per prediction; None where not known."""
+        return [clip.group for clip in self.predictions]
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """All labels, of the clips and of the model, sorted: the rows and columns of the tables."""
         return metrics.label_set(self.truth, self.predicted, self.model_labels)
@@ -132,8 +139,18 @@ class Evaluation:
     @cached_property
     def interval(self) -> Interval:
         """The 95 % interval of the accuracy, over groups where they are known."""
-        correct = [clip.truth == clip.label for clip in self.predictions]
-        return interval(correct, [clip.group for clip in self.predictions])
+        return interval([clip.truth == clip.label for clip in self.predictions], self.groups)
+
+    @cached_property
+    def balanced_interval(self) -> Interval | None:
+        """That of the balanced accuracy."""
+        return balanced_figure(self.truth, self.predicted, self.groups).sure
+
+    @cached_property
+    def class_intervals(self) -> dict[str, dict[str, Interval | None]]:
+        """Label to the intervals of its precision, recall and F1; None where ``per_class`` has None."""
+        sides = self.truth, self.predicted, self.groups
+        return {label: class_intervals(*sides, label) for label in self.labels}
 
     @cached_property
     def posterior_figures(self) -> dict[str, Figure]:
@@ -164,8 +181,9 @@ class Evaluation:
         """Everything, ready for JSON: plain numbers, lists and strings, no NaN.
 
         Where clips have posteriors, also what `gmmaudio.evaluate.posterior_figures` gives: ``cavg``, ``cllr``,
-        ``min_cllr`` and ``calibration_error``, each with its ``_interval``. ``refused`` stands beside
-        ``confusion``, one count per row. ``groups`` is 0 where none are known.
+        ``min_cllr`` and ``calibration_error``. Beside each figure stand its ``_interval``, ``_interval_method``,
+        ``_clips`` and ``_groups``; beside ``accuracy`` the last two are plain ``clips`` and ``groups``. ``refused``
+        stands beside ``confusion``, one count per row. ``groups`` is 0 where none are known.
         """
         sure = self.interval
         return {
@@ -173,6 +191,7 @@ class Evaluation:
             "groups": sure.groups,
             "accuracy": self.accuracy,
             "balanced_accuracy": self.balanced_accuracy,
+            **interval_as_plain("balanced_accuracy", self.balanced_interval),
             "accuracy_interval": [sure.low, sure.high],
             "accuracy_interval_method": sure.method,
             "calibrated": self.calibrated,
@@ -181,11 +200,15 @@ class Evaluation:
             "not_in_model": list(self.not_in_model),
             "confusion": self.confusion.tolist(),
             "refused": self.refused.tolist(),
-            "per_class": self.per_class,
+            "per_class": {label: self._class_row(label, row) for label, row in self.per_class.items()},
             "predictions": [_row(clip) for clip in self.predictions],
             "errors": list(self.errors),
             "warnings": evaluation_text.caveats(self),
         }
+
+    def _class_row(self, label: str, row: dict[str, float | None]) -> dict[str, Any]:
+        sure = self.class_intervals[label]
+        return {**row, **{key: value for name in sure for key, value in interval_as_plain(name, sure[name]).items()}}
 
     def as_text(self) -> str:
         """A report for the terminal: the figures, a table per class, and what was taken for what."""

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gmmaudio.evaluate.confusions import top_confusions
+from gmmaudio.evaluate.decision_figures import PER_CLASS
 from gmmaudio.evaluate.posterior_figures import figure_lines
+from gmmaudio.evaluate.sure_figure import in_brackets, legend, mark
+from gmmaudio.measures.intervals import Interval
 
 if TYPE_CHECKING:
     from gmmaudio.evaluate.evaluation import Evaluation
@@ -32,25 +35,41 @@ def shown(label: str) -> str:
 
 def headline(found: Evaluation) -> str:
     """The accuracy with its interval, in one line."""
-    sure = found.interval
-    bounds = f"{_percent(sure.low)} to {_percent(sure.high)} %"
-    return f"{_percent(found.accuracy)} %  (95 % interval {bounds}, {sure.method})"
+    return with_interval(found.accuracy, found.interval)
+
+
+def with_interval(share: float, sure: Interval | None) -> str:
+    """A share in per cent with its interval.
+
+    Examples
+    --------
+    >>> with_interval(0.5, Interval(0.25, 0.75, "t over groups", 40, 8))
+    '50.0 %  (95 % interval 25.0 to 75.0 %, t over groups)'
+    """
+    if sure is None:
+        return f"{_percent(share)} %  (no interval)"
+    return f"{_percent(share)} %  (95 % interval {_percent(sure.low)} to {_percent(sure.high)} %, {sure.method})"
 
 
 def extent(found: Evaluation) -> str:
     """How many clips and groups the figures rest on, in words."""
-    clips, groups = found.interval.clips, found.interval.groups
-    return counted(clips, "clip") + (f" in {counted(groups, 'group')}" if groups else ", no groups known")
+    return extent_of(found.interval)
+
+
+def extent_of(sure: Interval) -> str:
+    """How many clips and groups an interval rests on, in words."""
+    groups = f" in {counted(sure.groups, 'group')}" if sure.groups else ", no groups known"
+    return counted(sure.clips, "clip") + groups
 
 
 def _summary(found: Evaluation) -> list[str]:
     refused = f", {found.refused.sum()} of them refused, as unknown" if found.refused.any() else ""
     lines = [
         f"accuracy           {headline(found)}",
-        f"balanced accuracy  {_percent(found.balanced_accuracy)} %",
+        f"balanced accuracy  {with_interval(found.balanced_accuracy, found.balanced_interval)}",
         f"measured on        {extent(found)}{refused}",
     ]
-    lines += figure_lines(found.posterior_figures, found.calibrated)
+    lines += figure_lines(found.posterior_figures, found.calibrated, found.interval.clips)
     if found.errors:
         lines.append(f"failed             {counted(len(found.errors), 'clip')} could not be scored, not counted above")
     return lines + [f"warning: {text}" for text in caveats(found)]
@@ -77,28 +96,37 @@ def caveats(found: Evaluation) -> list[str]:
 
 
 def _class_table(found: Evaluation) -> list[str]:
-    width = max(5, *(len(shown(label)) for label in found.labels))
-    lines = [f"{'class':{width}}  clips  precision  recall     F1   (%)"]
+    """A row per class; on the left how many clips and groups are of it, and how many were taken for it."""
+    rows = [["class", "clips", "answers", *PER_CLASS[:2], "F1"]]
+    marks = []
     for label, row in found.per_class.items():
-        figures = f"{_percent(row['precision']):>9}  {_percent(row['recall']):>6}  {_percent(row['f1']):>5}"
-        lines.append(f"{shown(label):{width}}  {row['clips']:>5}  {figures}")
-    return lines
+        sure = found.class_intervals[label]
+        marks += [mark(one) for one in sure.values() if one is not None]
+        sizes = [_size(sure[name]) for name in ("recall", "precision")]
+        rows.append([shown(label), *sizes, *(in_brackets(row[name], sure[name]) for name in PER_CLASS)])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join([f"{row[0]:{widths[0]}}", *map(str.rjust, row[1:], widths[1:])]) for row in rows]
+    return [*lines, f"per cent, and 95 % interval: {legend(marks)}; clips and answers: n/groups"]
+
+
+def _size(sure: Interval | None) -> str:
+    """Clips and groups."""
+    return "0" if sure is None else f"{sure.clips}/{sure.groups or '-'}"
 
 
 def _matrix(found: Evaluation) -> list[str]:
-    """The confusion matrix; columns are headed by the starts of the labels, or by numbers if these clash."""
+    """The confusion matrix; columns are headed by the labels, or by numbers where some label is too long."""
     names = [shown(label) for label in found.labels]
     table = np.column_stack([found.confusion, found.refused]) if found.refused.any() else found.confusion
     room = (_LINE - max(map(len, names))) // table.shape[1] - 2
-    width = max(len(str(table.max())), min(8, room), 3)
-    heads = [name[:width] for name in names]
-    if len(set(heads)) < len(heads):
+    heads, digits = names, len(str(table.max()))
+    if max(map(len, names)) > max(digits, room):
         heads = [str(i + 1) for i in range(len(names))]
         names = [f"{head:>2} {name}" for head, name in zip(heads, names, strict=True)]
-    side = max(map(len, names))
+    width, side = max(digits, 3, *map(len, heads)), max(map(len, names))
     title = "confusion: rows are the truth, columns the answer"
     if found.refused.any():
-        heads.append("?")
+        heads = [*heads, "?"]
         title += " (? refused)"
     lines = [title, " " * side + "".join(f"  {head:>{width}}" for head in heads)]
     for name, row in zip(names, table.tolist(), strict=True):

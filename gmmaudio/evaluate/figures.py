@@ -9,20 +9,16 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmaudio.errors import DataError
 from gmmaudio.evaluate.evaluation import Evaluation
 from gmmaudio.evaluate.evaluation_text import counted
 from gmmaudio.evaluate.markup import Markup, tag
 from gmmaudio.evaluate.posterior_figures import TITLES
+from gmmaudio.evaluate.sure_figure import Figure, figure_of
 from gmmaudio.evaluate.tables import number, percent
 from gmmaudio.evaluate.trials import Trials
+from gmmaudio.measures.calibration import reliability
 from gmmaudio.measures.detection import area_under_curve, equal_error_rate
-from gmmaudio.measures.intervals import Interval, interval
-from gmmaudio.measures.metrics import balanced_accuracy
-from gmmaudio.measures.resampling import Statistic, figure_interval
-
-_MOST_DRAWS, _LEAST_DRAWS, _WORK = 1000, 100, 3_000_000
-"""Resamples, fewer where there are many trials, so that a large evaluation does not wait for its report."""
+from gmmaudio.measures.intervals import Interval
 
 _MEANINGS = {
     "cavg": "misses and false alarms, NIST's average",
@@ -57,34 +53,28 @@ class Headline:
 
 def headlines_of(found: Evaluation, trials: Trials | None) -> list[Headline]:
     """Accuracy and balanced accuracy; where there are scores, equal error rate and ROC area; what posteriors tell."""
-    truth, predicted = np.array(found.truth, object), np.array(found.predicted, object)
-    groups = [clip.group for clip in found.predictions]
-
-    def balanced(chosen: NDArray[np.intp]) -> float:
-        return balanced_accuracy(truth[chosen].tolist(), predicted[chosen].tolist())
-
-    every = np.arange(len(truth))
+    doubt = "" if found.calibrated else "; of posteriors not calibrated"
     return [
         Headline("accuracy", found.accuracy, found.interval, "clips decided rightly"),
-        Headline("balanced accuracy", balanced(every), _interval(balanced, groups), "mean recall of the classes"),
+        Headline("balanced accuracy", found.balanced_accuracy, found.balanced_interval, "mean recall of the classes"),
         *([] if trials is None else _of_trials(trials)),
         *(
-            Headline(TITLES[name], value, sure, _MEANINGS[name], name == "calibration_error")
+            Headline(TITLES[name], value, sure, _MEANINGS[name] + doubt, name == "calibration_error")
             for name, (value, sure) in found.posterior_figures.items()
         ),
     ]
 
 
-def headlines(found: Evaluation, trials: Trials | None) -> Markup:
+def headlines(found: Sequence[Headline]) -> Markup:
     """The figures that come first, each with a bar for its interval."""
-    return tag("div", *(_headline(figure) for figure in headlines_of(found, trials)), class_="figures")
+    return tag("div", *map(_headline, found), class_="figures")
 
 
 def _headline(figure: Headline) -> Markup:
     sure, shown = figure.sure, percent if figure.share else partial(number, digits=3)
     parts = [tag("h3", figure.name), tag("b", shown(figure.value)), tag("small", figure.meaning)]
     if sure is None:
-        parts.append(tag("small", "no interval: too few clips or groups"))
+        parts.append(tag("small", "no interval"))
     else:
         bar = [_bar(figure.value, sure)] if sure.high <= 1 else []
         parts += [
@@ -107,36 +97,44 @@ def _extent(sure: Interval) -> str:
     return f"n = {counted(sure.clips, 'clip')}, {groups}"
 
 
-def recall_intervals(found: Evaluation) -> dict[str, Interval]:
-    """The interval of each class's recall, for classes that have clips."""
-    sure = {}
-    for label in sorted(set(found.truth)):
-        own = [clip for clip in found.predictions if clip.truth == label]
-        sure[label] = interval([clip.label == label for clip in own], [clip.group for clip in own])
-    return sure
-
-
 def _of_trials(trials: Trials) -> list[Headline]:
     if not trials.truth.any():
         return []
-    groups = [clip.group for clip in trials.clips]
-
-    def error(chosen: NDArray[np.intp]) -> float:
-        return equal_error_rate(*trials.sides(chosen))
-
-    def area(chosen: NDArray[np.intp]) -> float:
-        return area_under_curve(*trials.sides(chosen))
-
-    every, size = np.arange(len(groups)), trials.leads.size
+    error, area = error_figure(trials), area_figure(trials)
     return [
-        Headline("equal error rate", error(every), _interval(error, groups, size), "each label against the rest"),
-        Headline("ROC area", area(every), _interval(area, groups, size), "1 at best, 0.5 by chance", share=False),
+        Headline("equal error rate", *error, "each label against the rest"),
+        Headline("ROC area", *area, "1 at best, 0.5 by chance", share=False),
     ]
 
 
-def _interval(statistic: Statistic, groups: Sequence[str | None], work: int = 0) -> Interval | None:
-    draws = int(np.clip(_WORK / max(work, len(groups)), _LEAST_DRAWS, _MOST_DRAWS))
-    try:
-        return figure_interval(statistic, len(groups), groups, resamples=draws)
-    except DataError:  # a resample may lack what the figure needs: few clips, few classes
+def error_figure(trials: Trials) -> Figure:
+    """The equal error rate of all labels pooled."""
+    groups = [clip.group for clip in trials.clips]
+    return figure_of(lambda some: equal_error_rate(*trials.sides(some)), groups, work=trials.leads.size)
+
+
+def area_figure(trials: Trials) -> Figure:
+    """The area under the ROC curve of all labels pooled."""
+    groups = [clip.group for clip in trials.clips]
+    return figure_of(lambda some: area_under_curve(*trials.sides(some)), groups, work=trials.leads.size)
+
+
+def label_area(trials: Trials, label: str) -> Figure | None:
+    """The area under the ROC curve of one label against the others; None where it lacks either kind of clip."""
+    if trials.area(label) is None:
         return None
+    column = trials.labels.index(label)
+    own, leads = trials.truth[:, column], trials.leads[:, column]
+
+    def area(some: NDArray[np.intp]) -> float:
+        chosen = own[some]
+        return area_under_curve(leads[some][chosen], leads[some][~chosen])
+
+    return figure_of(area, [clip.group for clip in trials.clips], work=trials.leads.size)
+
+
+def calibration_figure(trials: Trials) -> Figure:
+    """How far the confidences are off."""
+    right, confidences = trials.right, trials.confidences
+    groups = [clip.group for clip in trials.clips]
+    return figure_of(lambda some: reliability(right[some], confidences[some]).error, groups)

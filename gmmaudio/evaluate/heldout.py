@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from gmmaudio.classify.classifier import Classifier
@@ -13,38 +13,13 @@ from gmmaudio.classify.train import Training, calibrated, clip_warnings, fit_cla
 from gmmaudio.corpus.manifest import Entry, require_classes
 from gmmaudio.corpus.selection import straddling_groups
 from gmmaudio.errors import DataError
+from gmmaudio.evaluate.cross_validation import CrossValidation, accuracy_figure, fold_names
 from gmmaudio.evaluate.evaluation import Evaluation, Prediction
+from gmmaudio.evaluate.evaluation_text import with_interval
 from gmmaudio.files import printable
 from gmmaudio.parallel import map_in_order, one_blas_thread
 
 log = logging.getLogger("gmmaudio")
-
-
-@dataclass(frozen=True)
-class CrossValidation:
-    """The pooled evaluation over all folds, and the accuracy of each.
-
-    Parameters
-    ----------
-    pooled : Evaluation
-        Every clip once, decided by the classifier that was trained without its fold.
-    folds : dict of str to float
-        Accuracy per fold.
-    """
-
-    pooled: Evaluation
-    folds: Mapping[str, float]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The pooled figures, and ``folds``."""
-        return {**self.pooled.as_dict(), "folds": dict(self.folds)}
-
-    def as_text(self) -> str:
-        """The accuracy per fold, then the pooled report."""
-        width = max(len(fold) for fold in self.folds)
-        lines = [f"fold {fold:{width}}  {100 * accuracy:5.1f} %" for fold, accuracy in self.folds.items()]
-        mean = sum(self.folds.values()) / len(self.folds)
-        return "\n".join([*lines, f"mean of {len(lines)} folds {100 * mean:5.1f} %", "", self.pooled.as_text()])
 
 
 def evaluate(
@@ -147,7 +122,7 @@ def cross_validate(
         ``leakage``, ``one_fold``, and what training raises, naming the fold.
     """
     require_classes(entries)
-    names = sorted(set(folds), key=lambda name: (int(name), name) if name.isdecimal() else (0, name))
+    names = fold_names(folds)
     if len(names) < 2:
         raise DataError("one_fold", f"all clips are in the fold {', '.join(names)!r}; at least two are needed")
     if not allow_leaks:
@@ -157,7 +132,6 @@ def cross_validate(
     if not allow_leaks:
         _refuse_copies(examples, fold_of)
     predictions: dict[int, Prediction] = {}
-    accuracies = {}
     for name in names:
         inside = [example for example in examples if fold_of[id(example.entry)] == name]
         outside = [example for example in examples if fold_of[id(example.entry)] != name]
@@ -165,12 +139,13 @@ def cross_validate(
         found = _predict(_without(name, outside, lost, settings, jobs, calibrate), inside, jobs)
         predictions.update((id(e.entry), p) for e, p in zip(inside, found, strict=True))
         if found:
-            accuracies[name] = sum(p.label == p.truth for p in found) / len(found)
-            log.info("fold %s: %d clips, accuracy %.3f", name, len(found), accuracies[name])
+            figure = accuracy_figure(found)
+            log.info("fold %s: %d clips, accuracy %s", printable(name), len(found), with_interval(*figure))
     ordered = [predictions[id(example.entry)] for example in examples]
     labels = sorted({entry.label for entry in entries})
     warnings = [*_fold_warnings(entries, folds), *clip_warnings(examples)]
-    return CrossValidation(Evaluation(ordered, labels, _records(failures), warnings), accuracies)
+    fold_of_each = [fold_of[id(example.entry)] for example in examples]
+    return CrossValidation(Evaluation(ordered, labels, _records(failures), warnings), fold_of_each)
 
 
 def _fold_warnings(entries: Sequence[Entry], folds: Sequence[str]) -> list[str]:

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any
 import gmmaudio
 from gmmaudio.corpus.audio import Reader, read_through
 from gmmaudio.corpus.manifest import Entry
-from gmmaudio.evaluate import sections
+from gmmaudio.evaluate import score_sections, sections
 from gmmaudio.evaluate.evaluation import Evaluation
 from gmmaudio.evaluate.evaluation_text import extent
-from gmmaudio.evaluate.figures import headlines
+from gmmaudio.evaluate.figures import headlines, headlines_of
 from gmmaudio.evaluate.finding import Finding
 from gmmaudio.evaluate.markup import Markup, join, tag
 from gmmaudio.evaluate.trials import trials_of
 from gmmaudio.evaluate.worst import worst
 
 if TYPE_CHECKING:
-    from gmmaudio.evaluate.heldout import CrossValidation
+    from gmmaudio.evaluate.cross_validation import CrossValidation
 
 
 @dataclass(frozen=True)
@@ -80,18 +80,17 @@ def html_page(found: Evaluation | CrossValidation, context: Context) -> str:
     (True, True)
     """
     pooled = found if isinstance(found, Evaluation) else found.pooled
-    folds = {} if isinstance(found, Evaluation) else found.folds
     trials = trials_of(pooled)
     parts = [
         tag("header", tag("h1", context.title), tag("p", f"Measured on {extent(pooled)}.", class_="pale")),
-        headlines(pooled, trials),
+        headlines(headlines_of(pooled, trials)),
         sections.warnings(pooled),
         sections.findings(context.findings),
         sections.confusion(pooled),
         sections.classes(pooled, trials),
-        sections.folds(folds),
-        sections.scores(trials),
-        sections.curves(trials),
+        sections.folds(found),
+        score_sections.scores(trials),
+        score_sections.curves(trials),
         sections.durations(context.durations),
         sections.mistakes(worst(pooled, context.entries, read=context.read), pooled),
         sections.failed(pooled),

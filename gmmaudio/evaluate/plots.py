@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from gmmaudio.evaluate.evaluation import Evaluation
 from gmmaudio.evaluate.evaluation_text import extent, headline, shown
 from gmmaudio.evaluate.pictures import check_suffix, save
+from gmmaudio.evaluate.sure_figure import in_brackets, legend, mark
 
 _RIGHT = LinearSegmentedColormap.from_list("right", ["#eef4fa", "#5b9bc9", "#0b3c6f"])
 _WRONG = LinearSegmentedColormap.from_list("wrong", ["#fdf0e7", "#ee8a55", "#8c2d04"])
 _INK, _PALE_INK, _LINE = "#222222", "#666666", "#dddddd"
 _CAPTION = "rows add up to a class's clips; colour: share of the row, blue right, orange wrong"
-_MARGINS = 3.2  # inches that names, title and caption take beside the cells
+_MARGINS = 4.2  # inches that names, title and caption take beside the cells
 _NARROWEST = 6.4  # inches that the title needs
 
 
@@ -112,8 +113,8 @@ def _name_sides(axes: Axes, found: Evaluation, heads: list[str], cell: float) ->
     axes.set_xticks(range(len(heads)), heads, rotation=90, fontsize=size, parse_math=False)
     axes.set_yticks(rows, heads[: len(rows)], fontsize=size, parse_math=False)
     recalls = axes.secondary_yaxis("right")
-    recalls.set_yticks(rows, [_percent(row["recall"]) for row in found.per_class.values()], fontsize=size)
-    axes.annotate("recall", (1, 1), xytext=(4, 4), textcoords="offset points", xycoords="axes fraction")
+    recalls.set_yticks(rows, [_recall(found, label) for label in found.labels], fontsize=size)
+    axes.annotate("recall, %", (1, 1), xytext=(4, 4), textcoords="offset points", xycoords="axes fraction")
     for side in (axes, recalls):
         side.tick_params(length=0)
         side.spines[:].set_visible(False)
@@ -122,13 +123,16 @@ def _name_sides(axes: Axes, found: Evaluation, heads: list[str], cell: float) ->
 def _title(figure: Figure, found: Evaluation) -> None:
     size = max(1.0, figure.get_figheight() / 10)
     figure.suptitle(f"accuracy {headline(found)}\n{extent(found)}", fontsize=11 * size, color=_INK)
-    figure.supxlabel(_CAPTION, fontsize=8 * size, color=_PALE_INK)
+    marks = legend(mark(row["recall"]) for row in found.class_intervals.values() if row["recall"] is not None)
+    caption = f"{_CAPTION}\nrecall with 95 % interval: {marks}"
+    figure.supxlabel(caption, fontsize=8 * size, color=_PALE_INK)
     figure.axes[0].set_xlabel("answer", fontsize=10 * size)
     figure.axes[0].set_ylabel("truth", fontsize=10 * size)
 
 
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.0f} %"
+def _recall(found: Evaluation, label: str) -> str:
+    """A class's recall in per cent, and its interval."""
+    return in_brackets(found.per_class[label]["recall"], found.class_intervals[label]["recall"])
 
 
 def _font(cell: float, digits: int) -> float:

@@ -15,13 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmaudio.errors import DataError
+from gmmaudio.evaluate.sure_figure import Figure, figure_of, interval_as_plain
 from gmmaudio.measures.calibration import reliability
 from gmmaudio.measures.checks import OUT_OF_SET, places
-from gmmaudio.measures.intervals import Interval
 from gmmaudio.measures.language import average_cost
 from gmmaudio.measures.multiclass import class_cllr, detection_llrs, min_class_cllr
-from gmmaudio.measures.resampling import figure_interval
 
 if TYPE_CHECKING:
     from gmmaudio.evaluate.evaluation import Prediction
@@ -30,10 +28,6 @@ Floats = NDArray[np.float64]
 
 LEAST = 1e-300
 RESAMPLES = 200  # min-Cllr takes milliseconds each
-
-
-Figure = tuple[float, Interval | None]
-"""A figure and its 95 % interval; None where it cannot be had, as where a label's clips are all of one group."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,23 +136,26 @@ def figures_of(predictions: Sequence[Prediction], labels: Sequence[str]) -> dict
 
 
 def as_plain(figures: Mapping[str, Figure]) -> dict[str, Any]:
-    """Ready for JSON: each figure, and under its name and ``_interval`` [low, high], or null."""
+    """Ready for JSON: each figure, and under its name and ``_interval`` [low, high], or null, with what it rests on."""
     plain: dict[str, Any] = {}
     for name, (value, sure) in figures.items():
-        plain |= {name: value, f"{name}_interval": None if sure is None else [sure.low, sure.high]}
+        plain |= {name: value, **interval_as_plain(name, sure)}
     return plain
 
 
-def figure_lines(figures: Mapping[str, Figure], calibrated: bool) -> list[str]:
-    """The figures for the terminal, one a line."""
+def figure_lines(figures: Mapping[str, Figure], calibrated: bool, clips: int) -> list[str]:
+    """The figures for the terminal, one a line; how many clips, where these are not all."""
     doubt = "" if calibrated else "; posteriors not calibrated"
-    return [f"{TITLES[name]:19}{shown_figure(figure)}{doubt}" for name, figure in figures.items()]
+    return [f"{TITLES[name]:19}{shown_figure(figure, clips)}{doubt}" for name, figure in figures.items()]
 
 
-def shown_figure(figure: Figure) -> str:
+def shown_figure(figure: Figure, clips: int) -> str:
     """A figure and its interval in one phrase."""
     value, sure = figure
-    return f"{value:.3f}  ({'no interval' if sure is None else f'95 % interval {sure.low:.3f} to {sure.high:.3f}'})"
+    if sure is None:
+        return f"{value:.3f}  (no interval)"
+    others = "" if sure.clips == clips else f", {sure.clips} clips"
+    return f"{value:.3f}  (95 % interval {sure.low:.3f} to {sure.high:.3f}, {sure.method}{others})"
 
 
 def _figure(
@@ -170,13 +167,7 @@ def _figure(
 ) -> Figure:
     among = clips.among(chosen)
     owners = [groups[i] for i in chosen]
-    try:
-        sure = figure_interval(
-            lambda some: figure(among.among(some)), len(chosen), owners, (0.0, most), resamples=RESAMPLES
-        )
-    except DataError:  # without some one group a label may have no clips
-        return figure(among), None
-    return figure(among), sure if np.isfinite(sure.high) else None
+    return figure_of(lambda some: figure(among.among(some)), owners, (0.0, most), resamples=RESAMPLES)
 
 
 def _mean(values: Sequence[float | None]) -> float:

@@ -13,7 +13,7 @@ from gmmaudio.evaluate.plots import confusion_picture
 from gmmaudio.files import write_atomically
 
 if TYPE_CHECKING:
-    from gmmaudio.evaluate.heldout import CrossValidation
+    from gmmaudio.evaluate.cross_validation import CrossValidation
 
 
 NO_CONTEXT = Context()

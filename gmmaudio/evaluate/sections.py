@@ -7,19 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from gmmaudio.classify.classifier import Decision
 from gmmaudio.evaluate import charts
 from gmmaudio.evaluate.confusions import top_confusions
+from gmmaudio.evaluate.cross_validation import CrossValidation
+from gmmaudio.evaluate.decision_figures import PER_CLASS
 from gmmaudio.evaluate.evaluation import Evaluation
-from gmmaudio.evaluate.evaluation_text import TOP_CONFUSIONS, caveats, extent
-from gmmaudio.evaluate.figures import recall_intervals
+from gmmaudio.evaluate.evaluation_text import TOP_CONFUSIONS, caveats, extent, with_interval
+from gmmaudio.evaluate.figures import label_area
 from gmmaudio.evaluate.finding import Finding
 from gmmaudio.evaluate.markup import Markup, tag
+from gmmaudio.evaluate.score_sections import figure, unit
+from gmmaudio.evaluate.sure_figure import Figure, in_brackets, legend, mark, share_of
 from gmmaudio.evaluate.tables import DENSE, Cell, facts, matrix, number, percent, table
 from gmmaudio.evaluate.trials import Trials
 from gmmaudio.evaluate.worst import Mistake
-from gmmaudio.measures.calibration import reliability
-from gmmaudio.measures.detection import area_under_curve, equal_error_rate, error_rates
 from gmmaudio.measures.intervals import Interval
 
 _MOST_ERRORS = 300  # rows of the list of all errors
@@ -64,121 +65,81 @@ def confusion(found: Evaluation) -> Markup:
 def _confusions(found: Evaluation) -> Markup:
     """The most frequent confusions, which a large matrix hides."""
     names = [*found.labels, "(refused)"]
-    rows: list[list[Cell]] = [
-        [
-            (names[one.truth], None),
-            (names[one.answer], None),
-            (str(one.clips), one.clips),
-            (percent(one.clips / one.of), one.clips / one.of),
-        ]
-        for one in top_confusions(found.confusion, found.refused, TOP_CONFUSIONS)
-    ]
-    return table(["truth", "answer", "clips", "of the class"], rows, "The most frequent confusions.")
+    rows: list[list[Cell]] = []
+    for one in top_confusions(found.confusion, found.refused, TOP_CONFUSIONS):
+        truth, answer = names[one.truth], found.labels[one.answer] if one.answer < len(found.labels) else None
+        own = [clip for clip in found.predictions if clip.truth == truth]
+        share = share_of([clip.label == answer for clip in own], [clip.group for clip in own])
+        rows.append([(truth, None), (names[one.answer], None), (str(one.clips), one.clips), *_share_cells(share)])
+    heads = ["truth", "answer", "so", "of the class", *SHARE_HEADS[1:]]
+    return table(heads, rows, "The most frequent confusions.")
 
 
 def classes(found: Evaluation, trials: Trials | None) -> Markup:
     """A sortable row per class."""
-    sure = recall_intervals(found)
-    heads = ["class", "clips", "groups", "minutes", "precision", "recall", "95 % interval", "F1"]
-    rows = [_class_row(found, label, row, sure.get(label)) for label, row in found.per_class.items()]
+    heads = ["class", "clips", "answers", "minutes", "precision, %", "recall, %", "F1, %"]
+    rows = [_class_row(found, label, row) for label, row in found.per_class.items()]
+    known: list[Interval | None] = [one for row in found.class_intervals.values() for one in row.values()]
     if trials is not None:
         heads.append("AUC")
         for label, cells in zip(found.per_class, rows, strict=True):
-            area = trials.area(label)
-            cells.append((number(area, 3), area))
-    caption = "Click a column's head to sort. The interval is the recall's, over groups where they are known."
+            area = label_area(trials, label)
+            cells.append((_area(area), None if area is None else area.value))
+            known += [] if area is None else [area.sure]
+    marks = legend(mark(one) for one in known if one is not None)
+    caption = (
+        "Click a column's head to sort. In brackets 95 % intervals, of the method that the letter says:"
+        f" {marks}. Clips are those of the class, answers those taken for it: n / groups."
+    )
     return tag("section", tag("h2", "Class by class"), table(heads, rows, caption))
 
 
-def _class_row(found: Evaluation, label: str, row: Mapping[str, float | None], sure: Interval | None) -> list[Cell]:
+def _class_row(found: Evaluation, label: str, row: Mapping[str, float | None]) -> list[Cell]:
     clips = [clip for clip in found.predictions if clip.truth == label]
-    groups = len({clip.group for clip in clips if clip.group is not None})
     minutes = sum(clip.seconds for clip in clips if clip.seconds is not None and np.isfinite(clip.seconds)) / 60
-    bounds = "-" if sure is None else f"{percent(sure.low)} to {percent(sure.high)}"
+    sure = found.class_intervals[label]
     return [
         (label, None),
-        (str(len(clips)), len(clips)),
-        (str(groups or "-"), groups),
+        _size(sure["recall"]),
+        _size(sure["precision"]),
         (f"{minutes:.1f}", minutes),
-        (percent(row["precision"]), row["precision"]),
-        (percent(row["recall"]), row["recall"]),
-        (bounds, None if sure is None else sure.low),
-        (percent(row["f1"]), row["f1"]),
+        *((in_brackets(row[name], sure[name]), row[name]) for name in PER_CLASS),
     ]
 
 
-def folds(accuracies: Mapping[str, float]) -> Markup | None:
-    """The accuracy of each fold."""
-    if not accuracies:
+def _size(sure: Interval | None) -> Cell:
+    """Clips and groups, sorted by the clips."""
+    return ("0", 0) if sure is None else (f"{sure.clips} / {sure.groups or '-'}", sure.clips)
+
+
+def _area(area: Figure | None) -> str:
+    if area is None or area.sure is None:
+        return number(None if area is None else area.value, 3)
+    return f"{area.value:.3f} ({area.sure.low:.3f}-{area.sure.high:.3f} {mark(area.sure)})"
+
+
+def folds(found: Evaluation | CrossValidation) -> Markup | None:
+    """The accuracy of each fold, where there are folds."""
+    if isinstance(found, Evaluation):
         return None
-    values = list(accuracies.values())
-    rows: list[list[Cell]] = [[(name, None), (percent(value), value)] for name, value in accuracies.items()]
-    span = f"{percent(min(values))} to {percent(max(values))}"
-    caption = f"{len(values)} folds, from {span}; their mean is {percent(float(np.mean(values)))}."
-    return tag("section", tag("h2", "Fold by fold"), table(["fold", "accuracy"], rows, caption))
+    rows: list[list[Cell]] = [[(name, None), *_share_cells(figure)] for name, figure in found.figures.items()]
+    count, shares = len(rows), found.folds.values()
+    span = f"{percent(min(shares))} to {percent(max(shares))}"
+    caption = f"{count} folds, from {span}; their mean is {with_interval(*found.mean)}."
+    return tag("section", tag("h2", "Fold by fold"), table(["fold", *SHARE_HEADS], rows, caption))
 
 
-def scores(trials: Trials | None) -> Markup | None:
-    """How far apart right and wrong, own and other, lie."""
-    if trials is None:
-        return None
-    unit = _unit(next(clip.decision for clip in trials.clips if clip.decision is not None))
-    right = trials.right
-    by_outcome: list[charts.Series] = [
-        ("right", trials.margins[right], "right"),
-        ("wrong", trials.margins[~right], "wrong"),
-    ]
-    by_label: list[charts.Series] = [
-        ("clips of the label", trials.targets, "right"),
-        ("others", trials.others, "wrong"),
-    ]
-    drawn = [
-        _figure(
-            charts.histogram("Margins of clips decided rightly and wrongly", f"margin, {unit}", "clips", by_outcome),
-            "Margin: the best score less the second best. Errors should crowd at zero. End bins hold what lies beyond.",
-        )
-    ]
-    if trials.truth.any():
-        title = "Leads of labels on their own clips and on others"
-        drawn.append(
-            _figure(
-                charts.histogram(title, f"lead, {unit}", "% of each", by_label, shares=True),
-                "Lead: a label's score less the best of the others'. Above zero, the clip is given that label.",
-            )
-        )
-    return tag("section", tag("h2", "Scores"), tag("div", *drawn, class_="charts"))
+SHARE_HEADS = ("accuracy", "95 % interval", "method", "clips", "groups")
 
 
-def _unit(decision: Decision) -> str:
-    if decision.calibrated:
-        return "nats of log posterior"
-    return "log-odds" if decision.score_kind == "logit" else "nats per frame"
-
-
-def curves(trials: Trials | None) -> Markup | None:
-    """ROC curve and reliability."""
-    if trials is None:
-        return None
-    drawn = []
-    if trials.truth.any():
-        rates = error_rates(trials.targets, trials.others)
-        area, eer = area_under_curve(trials.targets, trials.others), equal_error_rate(trials.targets, trials.others)
-        words = f"Each label against the rest, all pooled: area {area:.3f}, equal error rate {percent(eer)}."
-        drawn.append(_figure(charts.roc("ROC curve", *rates.roc), words))
-    found = reliability(trials.right, trials.confidences)
-    known = all(clip.decision.calibrated for clip in trials.clips if clip.decision is not None)
-    doubt = (
-        "" if known else " The posteriors are not calibrated: far too sure, for frames of a clip are not independent."
-    )
-    words = (
-        f"On the dashed line, answers are right as often as they say; they are off by {percent(found.error)}.{doubt}"
-    )
-    drawn.append(_figure(charts.reliability_diagram("Reliability of the posteriors", found), words))
-    return tag("section", tag("h2", "Detection and calibration"), tag("div", *drawn, class_="charts"))
-
-
-def _figure(drawing: Markup, words: str) -> Markup:
-    return tag("figure", drawing, tag("figcaption", words))
+def _share_cells(figure: Figure) -> list[Cell]:
+    """A share and all that it rests on."""
+    value, sure = figure
+    if sure is None:
+        return [(percent(value), value), *[("-", None)] * 4]
+    bounds = f"{percent(sure.low)} to {percent(sure.high)}"
+    sizes: list[Cell] = [(str(sure.clips), sure.clips), (str(sure.groups or "-"), sure.groups)]
+    return [(percent(value), value), (bounds, sure.low), (sure.method, None), *sizes]
 
 
 def durations(found: Mapping[float, Evaluation]) -> Markup | None:
@@ -188,20 +149,17 @@ def durations(found: Mapping[float, Evaluation]) -> Markup | None:
     lengths = sorted(found)
     cut = [found[length] for length in lengths]
     rows: list[list[Cell]] = [
-        [
-            (f"{length:g}", length),
-            (str(len(one.predictions)), len(one.predictions)),
-            (percent(one.accuracy), one.accuracy),
-            (f"{percent(one.interval.low)} to {percent(one.interval.high)}", one.interval.low),
-        ]
+        [(f"{length:g}", length), *_share_cells(Figure(one.accuracy, one.interval))]
         for length, one in zip(lengths, cut, strict=True)
     ]
     title = "Accuracy by length of clip"
     sure = [one.interval for one in cut]
     drawing = charts.with_intervals(title, "seconds", lengths, [one.accuracy for one in cut], sure)
-    caption = f"95 % intervals, {sure[-1].method}."
-    heads = ["seconds", "clips", "accuracy", "95 % interval"]
-    parts = [_figure(drawing, "Whiskers are 95 % intervals."), tag("div", table(heads, rows, caption))]
+    caption = "A clip here is a piece of so many seconds."
+    parts = [
+        figure(drawing, "Whiskers are 95 % intervals."),
+        tag("div", table(["seconds", *SHARE_HEADS], rows, caption)),
+    ]
     return tag("section", tag("h2", "How much sound it takes"), tag("div", *parts, class_="charts"))
 
 
@@ -227,8 +185,8 @@ def mistakes(found: Sequence[Mistake], of: Evaluation) -> Markup | None:
 
 def _mistake(one: Mistake) -> Markup:
     clip = one.clip
-    unit = "" if clip.decision is None else _unit(clip.decision)
-    lead = "" if one.lead is None else f", by {one.lead:.2f} {unit}"
+    measure = "" if clip.decision is None else unit(clip.decision)
+    lead = "" if one.lead is None else f", by {one.lead:.2f} {measure}"
     parts = [
         tag("p", tag("b", clip.label or "(refused)"), " instead of ", tag("strong", clip.truth), lead, class_="said")
     ]

@@ -9,6 +9,7 @@ import numpy as np
 
 from gmmaudio.evaluate.evaluation import Evaluation
 from gmmaudio.evaluate.markup import Content, Markup, join, tag
+from gmmaudio.evaluate.sure_figure import in_brackets
 
 Cell = tuple[str, float | None]
 """What is shown, and the number it is sorted by; None: by its text, or as less than any number where that is "-"."""
@@ -69,7 +70,7 @@ def matrix(found: Evaluation, caption: str) -> Markup:
     first = [
         tag("td"),
         *(_head(name) for name in heads),
-        tag("th", tag("span", "recall", class_="turned"), scope="col"),
+        tag("th", tag("span", "recall, %", class_="turned"), scope="col"),
     ]
     kind = "confusion dense" if len(heads) > DENSE else "confusion"
     rows = [_row(found, row, counts[row].tolist(), int(sums[row])) for row in range(len(counts))]
@@ -83,15 +84,17 @@ def _head(name: str) -> Markup:
 def _row(found: Evaluation, row: int, counts: Sequence[int], clips: int) -> Markup:
     label = found.labels[row]
     recall = found.per_class[label]["recall"]
-    cells = [_count(count, count / clips, column == row) for column, count in enumerate(counts)]
-    return tag("tr", tag("th", label, scope="row", title=label), *cells, tag("td", percent(recall), class_="recall"))
+    cells = [_count(count, clips, column == row) for column, count in enumerate(counts)]
+    told = tag("td", in_brackets(recall, found.class_intervals[label]["recall"]), class_="recall")
+    return tag("tr", tag("th", label, scope="row", title=label), *cells, told)
 
 
-def _count(count: int, share: float, right: bool) -> Markup:
+def _count(count: int, clips: int, right: bool) -> Markup:
     if not count:
         return tag("td", "·", class_="none")
+    share = count / clips
     kind = ("right" if right else "wrong") + (" strong" if share > _STRONG else " deep" if share > _DEEP else "")
-    return tag("td", count, class_=kind, style=f"--s:{share:.3f}", title=f"{100 * share:.0f} % of the row")
+    return tag("td", count, class_=kind, style=f"--s:{share:.3f}", title=f"{count} of {clips} clips")
 
 
 def facts(known: Mapping[str, Any]) -> Markup:

@@ -30,11 +30,14 @@ class Reliability:
         The share of them that is right.
     count : (m,) int
         How many there are.
+    point : (n,) int
+        The point that each answer belongs to, from 0.
     """
 
     confidence: NDArray[np.float64]
     accuracy: NDArray[np.float64]
     count: NDArray[np.int64]
+    point: NDArray[np.int64]
 
     @property
     def error(self) -> float:
@@ -92,7 +95,7 @@ def reliability(correct: ArrayLike, confidence: ArrayLike, edges: ArrayLike | No
     count = np.bincount(bins)
     held = count > 0
     sums = [np.bincount(bins, values)[held] / count[held] for values in (sure, right)]
-    return Reliability(sums[0], sums[1], count[held])
+    return Reliability(sums[0], sums[1], count[held], (np.cumsum(held) - 1)[bins])
 
 
 def equal_count(confidence: ArrayLike, bins: int = BINS) -> NDArray[np.float64]:

@@ -1,0 +1,104 @@
+"""The sections of the report's page that show scores: histograms, the ROC curve, reliability."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gmmaudio.classify.classifier import Decision
+from gmmaudio.evaluate import charts
+from gmmaudio.evaluate.evaluation_text import extent_of, with_interval
+from gmmaudio.evaluate.figures import area_figure, calibration_figure, error_figure
+from gmmaudio.evaluate.markup import Markup, tag
+from gmmaudio.evaluate.posterior_figures import shown_figure
+from gmmaudio.evaluate.sure_figure import Figure, legend, mark
+from gmmaudio.evaluate.trials import Trials
+from gmmaudio.measures.calibration import reliability
+from gmmaudio.measures.detection import error_rates
+from gmmaudio.measures.intervals import interval
+
+
+def scores(trials: Trials | None) -> Markup | None:
+    """How far apart right and wrong, own and other, lie."""
+    if trials is None:
+        return None
+    measure = unit(next(clip.decision for clip in trials.clips if clip.decision is not None))
+    right = trials.right
+    by_outcome: list[charts.Series] = [
+        ("right", trials.margins[right], "right"),
+        ("wrong", trials.margins[~right], "wrong"),
+    ]
+    by_label: list[charts.Series] = [
+        ("clips of the label", trials.targets, "right"),
+        ("others", trials.others, "wrong"),
+    ]
+    drawn = [
+        figure(
+            charts.histogram("Margins of clips decided rightly and wrongly", f"margin, {measure}", "clips", by_outcome),
+            "Margin: the best score less the second best. Errors should crowd at zero. End bins hold what lies beyond.",
+        )
+    ]
+    if trials.truth.any():
+        title = "Leads of labels on their own clips and on others"
+        drawn.append(
+            figure(
+                charts.histogram(title, f"lead, {measure}", "% of each", by_label, shares=True),
+                "Lead: a label's score less the best of the others'. Above zero, the clip is given that label.",
+            )
+        )
+    return tag("section", tag("h2", "Scores"), tag("div", *drawn, class_="charts"))
+
+
+def unit(decision: Decision) -> str:
+    """What scores and leads are measured in."""
+    if decision.calibrated:
+        return "nats of log posterior"
+    return "log-odds" if decision.score_kind == "logit" else "nats per frame"
+
+
+def curves(trials: Trials | None) -> Markup | None:
+    """ROC curve and reliability."""
+    if trials is None:
+        return None
+    drawn = [_roc(trials)] if trials.truth.any() else []
+    return tag(
+        "section", tag("h2", "Detection and calibration"), tag("div", *drawn, _reliability(trials), class_="charts")
+    )
+
+
+def _roc(trials: Trials) -> Markup:
+    rates = error_rates(trials.targets, trials.others)
+    error, area = error_figure(trials), area_figure(trials)
+    words = (
+        f"Each label against the rest, all pooled. Equal error rate {with_interval(*error)}; area"
+        f" {shown_figure(area, area.sure.clips if area.sure else 0)}{_resting(area)}."
+    )
+    return figure(charts.roc("ROC curve", *rates.roc), words)
+
+
+def _reliability(trials: Trials) -> Markup:
+    right = trials.right
+    found, off = reliability(right, trials.confidences), calibration_figure(trials)
+    groups = np.array([clip.group for clip in trials.clips], object)
+    points = [found.point == point for point in range(len(found.count))]
+    sure = [interval(right[held], groups[held].tolist()) for held in points]
+    calibrated = all(clip.decision.calibrated for clip in trials.clips if clip.decision is not None)
+    title = "Reliability of the posteriors" + ("" if calibrated else ", not calibrated")
+    doubt = (
+        ""
+        if calibrated
+        else ("These posteriors are not calibrated: far too sure, for frames of a clip are not independent. ")
+    )
+    words = (
+        f"{doubt}On the dashed line, answers are right as often as they say; they are off by"
+        f" {with_interval(*off)}{_resting(off)}. Whiskers are 95 % intervals, {legend(map(mark, sure))}."
+    )
+    return figure(charts.reliability_diagram(title, found, sure), words)
+
+
+def _resting(one: Figure) -> str:
+    return f"; {extent_of(one.sure)}" if one.sure else ""
+
+
+def figure(drawing: Markup, words: str) -> Markup:
+    """A drawing with its caption."""
+    return tag("figure", drawing, tag("figcaption", words))
