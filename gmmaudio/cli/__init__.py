@@ -11,6 +11,7 @@ import argparse
 import io
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 
@@ -37,7 +38,9 @@ exit status: 0 all good, 2 wrong flags or data, 3 some clips failed, 4 nothing c
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; return the exit status."""
-    options = parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    options = parser().parse_args(given)
+    options.command = shlex.join(["gmmaudio", *given])
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a label or a name may hold what the terminal cannot show

@@ -6,7 +6,6 @@ import argparse
 import json
 import logging
 import re
-import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -42,10 +41,10 @@ def print_figures(
         from gmmaudio.evaluate.page import Context
         from gmmaudio.evaluate.report import write_report
 
-        command = shlex.join(["gmmaudio", *sys.argv[1:]])
-        title = f"{Path(options.data).resolve().name}: evaluation"
+        kind = "evaluation" if found is pooled else "cross-validation"
+        title = f"{Path(options.data).resolve().name}: {kind}"
         more: dict[str, Any] = {} if durations is None else {"durations": durations.found}
-        write_report(Path(options.report), found, pooled, Context(title, command, model, entries, read=read, **more))
+        write_report(Path(options.report), found, pooled, Context(title, options.command, model, entries, read=read, **more))
         log.info("wrote %s", printable(options.report))
     parts = [found] if durations is None else [found, durations]
     if options.format == "json":
