@@ -154,7 +154,7 @@ def test_groups_that_cannot_be_kept_apart(make: Make) -> None:
     ]
     found = codes(audit(clips))
     assert found["groups_across_split"].clips == found["groups_across_fold"].clips == (("a0.wav", "a1.wav"),)
-    assert found["one_group_class"].message.startswith("one group holds every clip of a:")
+    assert found["one_group_class"].message.startswith("every clip of a is of one group;")
     assert found["few_groups"].message == "few groups: b (2)"
     assert found["missing_groups"].clips == (("c.wav",),)
     bare = audit([replace(clip, group=None) for clip in clips])

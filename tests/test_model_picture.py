@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 
 from gmmaudio.classify.classifier import Classifier
 from gmmaudio.classify.scorers import MixtureScorer
@@ -99,3 +101,30 @@ def test_other_formats_and_other_scorers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         model_figure(Classifier(("a", "b"), Other(), PRESETS["speech"]))
     assert caught.value.code == "no_mixtures"
+
+
+def fields(found: Classifier) -> list[Axes]:
+    return [axes for axes in model_figure(found).axes if axes.get_title() == "log-likelihood still to gain"]
+
+
+def test_a_model_that_was_adapted_shows_the_fit_of_its_background() -> None:
+    # Two steps of 1 and 0.5 nats before the end.
+    known = {"background": {"log_likelihood": [-9.0, -8.0, -7.5]}, "classes": {"label $0": {"clips": 3}}}
+    (field,) = fields(replace(model(2, curves=False), training=known))
+    (curve,) = field.get_lines()
+    assert curve.get_ydata().tolist() == [1.5, 0.5]
+    assert [text.get_text() for text in field.get_legend().get_texts()] == ["background"]
+
+
+def test_names_of_the_curves_stand_beside_them() -> None:
+    found = model(4)
+    figure = model_figure(found)
+    figure.canvas.draw()
+    (field,) = [axes for axes in figure.axes if axes.get_title() == "log-likelihood still to gain"]
+    assert [text.get_text() for text in field.get_legend().get_texts()] == [f"label ${i}" for i in range(4)]
+    assert field.get_legend().get_window_extent().x0 >= field.get_window_extent().x1 - 1
+
+
+def test_a_field_without_curves_has_no_axes() -> None:
+    (field,) = fields(model(2, curves=False))
+    assert not field.axison

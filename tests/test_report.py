@@ -144,7 +144,7 @@ def test_sections_appear_with_what_they_show() -> None:
     for name in (
         "What the audit found",
         "How much sound it takes",
-        "The model",
+        "was trained",
         "The command",
         "Fold by fold",
         "Scores",

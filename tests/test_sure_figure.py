@@ -159,7 +159,8 @@ def test_marks_and_legend() -> None:
     assert in_brackets(None, None) == "-"
     assert in_brackets(0.25, None) == "25.0"
     assert in_brackets(0.5, Interval(0.125, 0.75, "bootstrap over groups", 9, 9)) == "50.0 (12.5-75.0 b)"
-    assert legend(["b", "w*"]) == "b (bootstrap) and w (Wilson) over groups, * over clips"
+    assert legend(["t*", "w*"]) == "t, w (Wilson) * over clips"
+    assert legend(["b", "w*"]) == "b (bootstrap), w (Wilson) over groups, * over clips"
 
 
 def test_a_figure_that_no_resample_has_is_shown_without_an_interval() -> None:

@@ -20,7 +20,7 @@ from gmmaudio.cli.options import (
     reader,
     settings,
 )
-from gmmaudio.cli.output import print_figures, progress
+from gmmaudio.cli.output import print_figures, progress, warn_without_groups
 
 if TYPE_CHECKING:
     from gmmaudio.corpus.manifest import Entry
@@ -53,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
     with reader(options) as audio:
         entries, read, own = open_data(options, audio)
         entries, folds = _folds(entries, options)
+        warn_without_groups(entries)
         chosen = settings(options, own)
         found = cross_validate(
             entries,

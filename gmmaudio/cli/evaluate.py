@@ -17,7 +17,7 @@ from gmmaudio.cli.options import (
     reader,
     refuse_half_a_fold,
 )
-from gmmaudio.cli.output import print_figures, progress
+from gmmaudio.cli.output import print_figures, progress, warn_without_groups
 from gmmaudio.errors import DataError
 
 
@@ -54,6 +54,7 @@ def run(options: argparse.Namespace) -> int:
         if options.fold is not None:
             inside = in_fold(entries, options.fold_by or "fold", options.fold)
             entries = [entry for entry, kept in zip(entries, inside, strict=True) if kept]
+        warn_without_groups(entries)
         shown = progress(options, "scoring")
         found = evaluate(classifier, entries, cores(options), options.allow_leaks, shown, read)
         if lengths:

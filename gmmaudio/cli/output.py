@@ -42,9 +42,11 @@ def print_figures(
         from gmmaudio.evaluate.report import write_report
 
         kind = "evaluation" if found is pooled else "cross-validation"
-        title = f"{Path(options.data).resolve().name}: {kind}"
+        data = Path(options.data).resolve()
+        title = f"{data.parent.name}/{data.name}: {kind}" if data.is_file() else f"{data.name}: {kind}"
         more: dict[str, Any] = {} if durations is None else {"durations": durations.found}
-        write_report(Path(options.report), found, pooled, Context(title, options.command, model, entries, read=read, **more))
+        context = Context(title, options.command, model, entries, read=read, **more)
+        write_report(Path(options.report), found, pooled, context)
         log.info("wrote %s", printable(options.report))
     parts = [found] if durations is None else [found, durations]
     if options.format == "json":
@@ -54,6 +56,15 @@ def print_figures(
     for record in pooled.errors:
         log.warning("skipped %s", named(record["path"], record["error"]["message"]))
     return SOME_FAILED if pooled.errors else OK
+
+
+def warn_without_groups(entries: Sequence[Entry]) -> None:
+    """Say loudly that nothing is known of which clips belong together."""
+    if all(entry.group is None for entry in entries):
+        log.warning(
+            "WARNING: NO GROUPS. Nothing says which clips are of one speaker, artist or source recording; where"
+            " training and test share one, figures are far too good.\n  hint: add a column 'group' to the manifest"
+        )
 
 
 def progress(options: argparse.Namespace, what: str) -> Callable[[int, int], None] | None:

@@ -22,7 +22,7 @@ from gmmaudio.cli.options import (
     refuse_half_a_fold,
     settings,
 )
-from gmmaudio.cli.output import progress, remarks, tell_failures, training_table
+from gmmaudio.cli.output import progress, remarks, tell_failures, training_table, warn_without_groups
 from gmmaudio.files import printable
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def run(options: argparse.Namespace) -> int:
     with reader(options) as audio:
         entries, read, own = open_data(options, audio)
         rows = _rows(entries, options)
+        warn_without_groups(rows)
         chosen = settings(options, own)
         pieces = None if options.no_calibration else _pieces(chosen.front_end, audio, own)
         trained = train(rows, chosen, cores(options), progress(options, "reading"), read, pieces)

@@ -90,7 +90,7 @@ def roc(title: str, false_alarm: Floats, hit: Floats) -> Markup:
 
 
 def reliability_diagram(title: str, found: Reliability, sure: Sequence[Interval]) -> Markup:
-    """Share right against confidence, with its interval; a bin's dot has the area of its count."""
+    """Share right against confidence, with its interval; a bin's dot has the area of its count. The title is shown."""
     plane = _Plane((0, 1), (0, 1))
     sizes = 3 + 9 * np.sqrt(found.count / found.count.max())
     dots = [
@@ -105,7 +105,7 @@ def reliability_diagram(title: str, found: Reliability, sure: Sequence[Interval]
         for x, y, n, size, one in zip(found.confidence, found.accuracy, found.count, sizes, sure, strict=True)
     ]
     bars = [_line(plane, (x, x), (one.low, one.high), "whisker") for x, one in zip(found.confidence, sure, strict=True)]
-    shapes = [_line(plane, (0, 1), (0, 1), "mark"), *bars, *dots]
+    shapes = [_line(plane, (0, 1), (0, 1), "mark"), *bars, *dots, tag("text", title, x=_LEFT, y=13, class_="label")]
     return _chart(title, plane, ("confidence", "share right"), shapes, [])
 
 

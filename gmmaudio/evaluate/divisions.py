@@ -84,7 +84,9 @@ def _classes(entries: Sequence[Entry]) -> list[Finding]:
     few = {label: len(names) for label, names in known.items() if 1 < len(names) < FEW_GROUPS}
     found = []
     if one:
-        text = f"one group holds every clip of {_listed(one)}: what is learned may be that group, and no split can tell"
+        names = _listed(one)
+        only = f"every clip of {names} is of one group" if len(one) == 1 else f"one group per class: {names}"
+        text = f"{only}; what is learned may be the group, and no split can tell"
         found.append(Finding("one_group_class", "serious", text, "record the class with other groups as well"))
     if few:
         text = f"few groups: {_listed([f'{label} ({count})' for label, count in few.items()])}"

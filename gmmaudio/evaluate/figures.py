@@ -53,16 +53,20 @@ class Headline:
 
 def headlines_of(found: Evaluation, trials: Trials | None) -> list[Headline]:
     """Accuracy and balanced accuracy; where there are scores, equal error rate and ROC area; what posteriors tell."""
-    doubt = "" if found.calibrated else "; of posteriors not calibrated"
     return [
         Headline("accuracy", found.accuracy, found.interval, "clips decided rightly"),
         Headline("balanced accuracy", found.balanced_accuracy, found.balanced_interval, "mean recall of the classes"),
         *([] if trials is None else _of_trials(trials)),
         *(
-            Headline(TITLES[name], value, sure, _MEANINGS[name] + doubt, name == "calibration_error")
+            Headline(TITLES[name], value, sure, _meaning(name, found.calibrated), name == "calibration_error")
             for name, (value, sure) in found.posterior_figures.items()
         ),
     ]
+
+
+def _meaning(name: str, calibrated: bool) -> str:
+    """What it says; and of posteriors that are not calibrated, that they are not, unless it does not go by them."""
+    return _MEANINGS[name] + ("" if calibrated or name == "min_cllr" else "; posteriors not calibrated")
 
 
 def headlines(found: Sequence[Headline]) -> Markup:

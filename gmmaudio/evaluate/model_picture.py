@@ -34,6 +34,7 @@ _SIGMAS = (1, 2)
 _MOST_COLUMNS = 8
 _POINTS = 300  # of a density's curve
 _NAMED = 12  # curves in one field that can still be told apart by name
+_STROKES = ("-", "--", ":")  # neighbours in colour differ in stroke
 _SMALL, _NORMAL = 8, 10  # points
 
 
@@ -87,7 +88,7 @@ def model_figure(classifier: Classifier, dimensions: tuple[int, int] = (0, 1)) -
     above.supxlabel(f"dimension {chosen[0]}", fontsize=_NORMAL)
     above.supylabel(f"dimension {chosen[1]}" if len(chosen) > 1 else "density", fontsize=_NORMAL)
     left, right = below.subplots(1, 2)
-    _draw_fits(left, classifier.training.get("classes", {}), classifier.labels)
+    _draw_fits(left, _curves(classifier))
     _draw_shares(right, labels, mixtures)
     return figure
 
@@ -190,31 +191,41 @@ def _draw_densities(fields: Sequence[Axes], mixtures: Sequence[Mixture]) -> None
 # --- the fits --------------------------------------------------------------------------------------------------------
 
 
-def _draw_fits(field: Axes, classes: Mapping[str, Mapping[str, Any]], labels: Sequence[str]) -> None:
+def _curves(classifier: Classifier) -> dict[str, Floats]:
+    """The log-likelihood by iteration of each fit that the model remembers: of the labels, or of a background."""
+    known = classifier.training
+    fits = {shown(label): known.get("classes", {}).get(label, {}) for label in classifier.labels}
+    fits |= {"background": known.get("background", {})}
+    curves = {name: np.asarray(fit.get("log_likelihood", []), float) for name, fit in fits.items()}
+    return {name: curve for name, curve in curves.items() if len(curve) > 1}
+
+
+def _draw_fits(field: Axes, curves: Mapping[str, Floats]) -> None:
     """How far each fit was from its end, by iteration, on a logarithmic scale."""
     field.set_title("log-likelihood still to gain", fontsize=_NORMAL, color=_INK)
+    if not curves:
+        field.set_axis_off()
+        field.text(0.5, 0.5, "not kept in the model", transform=field.transAxes, ha="center", color=_PALE)
+        return
     field.set_xlabel("iteration", fontsize=_NORMAL)
     field.set_ylabel("nats per frame", fontsize=_NORMAL)
     field.xaxis.set_major_locator(MaxNLocator(integer=True))
     _plain(field)
-    curves = [np.asarray(classes.get(label, {}).get("log_likelihood", []), float) for label in labels]
-    if max(map(len, curves)) < 2:
-        field.text(0.5, 0.5, "not kept in the model", transform=field.transAxes, ha="center", color=_PALE)
-        return
     shades = colormaps["viridis"](np.linspace(0.1, 0.9, len(curves)))
-    for label, curve, shade in zip(labels, curves, shades, strict=True):
-        missing = curve[-1] - curve[:-1] if len(curve) else curve
+    for place, (name, curve) in enumerate(curves.items()):
+        missing = curve[-1] - curve[:-1]
         kept = missing > 0  # the last steps may be lost in rounding
-        named = shown(label) if len(labels) <= _NAMED else None
-        field.semilogy(np.flatnonzero(kept) + 1, missing[kept], linewidth=1.1, color=shade, label=named)
-    if len(labels) <= _NAMED:
-        for text in field.legend(fontsize=_SMALL, frameon=False).get_texts():
+        look: dict[str, Any] = {"color": shades[place], "linestyle": _STROKES[place % len(_STROKES)], "label": name}
+        field.semilogy(np.flatnonzero(kept) + 1, missing[kept], linewidth=1.2, **look)
+    if len(curves) <= _NAMED:
+        beside = field.legend(fontsize=_SMALL, frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
+        for text in beside.get_texts():
             text.set_parse_math(False)
 
 
 def _draw_shares(field: Axes, labels: Sequence[str], mixtures: Sequence[Mixture]) -> None:
     """One bar per label, cut into its components' weights."""
-    field.set_title("components by weight, effective number", fontsize=_NORMAL, color=_INK)
+    field.set_title("weights, effective number", fontsize=_NORMAL, color=_INK)
     _plain(field)
     for row, mixture in enumerate(mixtures):
         weights = np.sort(mixture.weights)[::-1]

@@ -94,7 +94,7 @@ def html_page(found: Evaluation | CrossValidation, context: Context) -> str:
         sections.durations(context.durations),
         sections.mistakes(worst(pooled, context.entries, read=context.read), pooled),
         sections.failed(pooled),
-        sections.model(context.model),
+        sections.model(context.model, found),
         sections.command(context.command),
         tag("footer", tag("p", f"Written by gmmaudio {gmmaudio.__version__}.", class_="pale")),
     ]

@@ -82,7 +82,7 @@ def _reliability(trials: Trials) -> Markup:
     points = [found.point == point for point in range(len(found.count))]
     sure = [interval(right[held], groups[held].tolist()) for held in points]
     calibrated = all(clip.decision.calibrated for clip in trials.clips if clip.decision is not None)
-    title = "Reliability of the posteriors" + ("" if calibrated else ", not calibrated")
+    title = "Calibrated posteriors" if calibrated else "Posteriors as they come, not calibrated"
     doubt = (
         ""
         if calibrated

@@ -155,12 +155,10 @@ def durations(found: Mapping[float, Evaluation]) -> Markup | None:
     title = "Accuracy by length of clip"
     sure = [one.interval for one in cut]
     drawing = charts.with_intervals(title, "seconds", lengths, [one.accuracy for one in cut], sure)
-    caption = "A clip here is a piece of so many seconds."
-    parts = [
-        figure(drawing, "Whiskers are 95 % intervals."),
-        tag("div", table(["seconds", *SHARE_HEADS], rows, caption)),
-    ]
-    return tag("section", tag("h2", "How much sound it takes"), tag("div", *parts, class_="charts"))
+    numbers = table(["seconds", *SHARE_HEADS], rows, "A clip here is a piece of so many seconds.")
+    return tag(
+        "section", tag("h2", "How much sound it takes"), figure(drawing, "Whiskers are 95 % intervals."), numbers
+    )
 
 
 def mistakes(found: Sequence[Mistake], of: Evaluation) -> Markup | None:
@@ -225,9 +223,10 @@ def failed(found: Evaluation) -> Markup | None:
     return tag("section", tag("h2", "Clips that failed"), table(["clip", "code", "reason"], rows, caption))
 
 
-def model(known: Mapping[str, Any]) -> Markup | None:
-    """What is known of the model and its training."""
-    return tag("section", tag("h2", "The model"), facts(known)) if known else None
+def model(known: Mapping[str, Any], found: Evaluation | CrossValidation) -> Markup | None:
+    """What is known of the model and its training; of a cross-validation's models, how they were trained."""
+    title = "The model" if isinstance(found, Evaluation) else "How each fold's model was trained"
+    return tag("section", tag("h2", title), facts(known)) if known else None
 
 
 def command(line: str) -> Markup | None:

@@ -118,12 +118,13 @@ def legend(marks: Iterable[str]) -> str:
     Examples
     --------
     >>> legend(["t", "w*"])
-    't and w (Wilson) over groups, * over clips'
+    't, w (Wilson) over groups, * over clips'
     """
     seen = set(marks)
     letters = [letter for letter in _NAMES if {letter, f"{letter}*"} & seen]
-    units = "over groups" + (", * over clips" if any("*" in each for each in seen) else "")
-    return f"{' and '.join(letter + _NAMES[letter] for letter in letters)} {units}"
+    stars = sum("*" in each for each in seen)
+    units = "over groups" if not stars else "* over clips" if stars == len(seen) else "over groups, * over clips"
+    return f"{', '.join(letter + _NAMES[letter] for letter in letters)} {units}"
 
 
 def in_brackets(share: float | None, sure: Interval | None) -> str:

@@ -58,7 +58,8 @@ def _cell(text: str, key: float | None) -> Markup:
     if key is None and text == "-":
         return tag("td", text, data_sort=-1)
     kind = None if key is not None else "words long" if len(text) > _LONG else "words"
-    return tag("td", text, data_sort=key, class_=kind)
+    value, bracket, sure = text.partition(" (") if key is not None else (text, "", "")
+    return tag("td", value, *([tag("small", bracket + sure)] if sure else []), data_sort=key, class_=kind)
 
 
 def matrix(found: Evaluation, caption: str) -> Markup:
@@ -70,7 +71,7 @@ def matrix(found: Evaluation, caption: str) -> Markup:
     first = [
         tag("td"),
         *(_head(name) for name in heads),
-        tag("th", tag("span", "recall, %", class_="turned"), scope="col"),
+        tag("th", "recall, %", scope="col", class_="recall"),
     ]
     kind = "confusion dense" if len(heads) > DENSE else "confusion"
     rows = [_row(found, row, counts[row].tolist(), int(sums[row])) for row in range(len(counts))]
@@ -116,7 +117,7 @@ def _fact(value: Any) -> Content:
         if value and all(isinstance(item, Mapping) for item in value):
             return join(*(tag("div", _fact(item)) for item in value))
         return _several(value)
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else "none" if value is None else str(value)
 
 
 def _is_flat(value: Mapping[str, Any]) -> bool:
