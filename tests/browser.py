@@ -24,6 +24,7 @@ FLAGS = [
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
     "--mute-audio",
+    "--hide-scrollbars",  # so that a picture is as wide as the window
 ]
 
 

@@ -221,3 +221,11 @@ def test_probit_refuses_what_is_no_rate(rate):
     with pytest.raises(DataError) as caught:
         probit([0.5, rate])
     assert caught.value.code == "bad_rate"
+
+
+def test_det_has_false_alarms_first() -> None:
+    # Of four targets one lies below 1.5, of two others one above it: misses 1/4, false alarms 1/2.
+    rates = error_rates([1.0, 3.0, 4.0, 5.0], [0.0, 2.0])
+    at = int(np.flatnonzero(rates.thresholds == 2.0)[0])
+    alarm, miss = (axis[at] for axis in rates.det)
+    assert (alarm, miss) == pytest.approx((0.0, -0.6744897501960817))  # quantiles of 1/2 and 1/4

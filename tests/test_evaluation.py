@@ -152,6 +152,16 @@ def test_columns_bear_the_whole_label_where_there_is_room():
     assert heads.split() == ["chainsaw", "fire", "crackling", "helicopter"]
 
 
+def test_the_matrix_in_text_has_truth_in_rows_also_beside_refusals():
+    decisions = [("ant", "bee", "a"), ("ant", "bee", "b"), ("ant", None, "c"), ("bee", "bee", "d"), ("bee", "ant", "e")]
+    lines = evaluation(decisions, ["ant", "bee"], ()).as_text().splitlines()
+    assert [line.split() for line in lines[-3:]] == [
+        ["ant", "bee", "?"],
+        ["ant", ".", "2", "1"],
+        ["bee", "1", "1", "."],
+    ]
+
+
 def test_many_classes_show_the_most_frequent_confusions():
     lines = many(20, 400).as_text().splitlines()
     assert not any(line.startswith("confusion:") for line in lines)

@@ -57,6 +57,15 @@ def test_a_fold_is_decided_without_its_own_clips(contradicting: list[Entry]) -> 
     assert {(p.truth, p.label) for p in found.pooled.predictions} == {("a", "b"), ("b", "a")}
 
 
+def test_a_fold_is_decided_by_all_the_others(contradicting: list[Entry], tmp_path: Path) -> None:
+    # Fold 3 is as fold 1, but has one clip a label: what folds 2 and 3 teach is mostly fold 2, so fold 1 is all wrong,
+    # though fold 3 alone would have taught it rightly.
+    third = [entry(tmp_path, label, hertz, 31, fold="3", group=label) for label, hertz in (("a", 300), ("b", 2500))]
+    every = [*contradicting, *third]
+    found = cross_validate(every, [e.fold or "" for e in every], SETTINGS)
+    assert (found.folds["1"], found.folds["2"]) == (0, 0)
+
+
 def test_truth_stays_truth(tmp_path: Path) -> None:
     # Three clips of a that all sound like b: b is answered, a is the truth; never the other way.
     known = [entry(tmp_path, "a", 300, 1), entry(tmp_path, "b", 2500, 2)]

@@ -304,6 +304,73 @@ def on_the_plane(svg: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.column_stack([(x - left) / (right - left), (bottom - y) / (bottom - top)])
 
 
+def unequal() -> Evaluation:
+    """Two labels; leads of the true ones 4, 2, 1 and -3, so those of the others -4, -2, -1 and 3."""
+    clips = [("a", 4.0), ("a", 2.0), ("b", -1.0), ("b", 3.0)]  # truth, and how far a leads b
+    return Evaluation(
+        [decided(str(i), truth, {"a": lead, "b": 0.0}, f"g{i}") for i, (truth, lead) in enumerate(clips)], ["a", "b"]
+    )
+
+
+def test_roc_area_and_error_rate_on_the_page_by_hand() -> None:
+    # Of 16 pairs the targets 4, 2, 1 lie above -4, -2, -1 (9 pairs), 4 above 3 (1), -3 above -4 (1): 11/16. For b alone
+    # b's leads 1 and -3 against -4 and -2: 3 of 4; for a 4 and 2 against -1 and 3: 3 of 4.
+    found = unequal()
+    page = html_page(found, Context())
+    text = " ".join(Reader(page).texts)
+    assert "area 0.688" in text
+    figures = dict(re.findall(r"<h3>([^<]*)</h3><b>([^<]*)</b>", page))
+    assert figures["ROC area"] == "0.688"
+    assert [row[7].split()[0] for row in rows_of(page, "sortable")] == ["0.750", "0.750"]
+    # The hull has the corner (1/4, 3/4): false alarms and misses are both 1/4.
+    assert figures["equal error rate"] == "25.0 %"
+    assert "Equal error rate 25.0 %" in text
+
+
+def test_roc_on_the_page_by_hand() -> None:
+    svg = html_page(unequal(), Context()).split('aria-label="ROC curve"', 1)[1].split("</svg>")[0]
+    corners = re.findall(r"([0-9.]+),([0-9.]+)", svg.split('points="')[1].split('"')[0])
+    # Downwards through 4 (target), 3 (other), 2, 1 (targets), -1, -2 (others), -3 (target), -4 (other).
+    expected = [(0, 0), (0, 1), (1, 1), (1, 2), (1, 3), (2, 3), (3, 3), (3, 4), (4, 4)]
+    np.testing.assert_allclose(on_the_plane(svg, *np.array(corners, float).T), np.array(expected) / 4, atol=1e-3)
+
+
+def test_frequent_confusions_on_the_page_say_truth_then_answer() -> None:
+    # 21 labels, each right once; of 05 two more clips are taken for 02, and one of 02 for 05.
+    names = [f"{i:02}" for i in range(21)]
+    pairs = [*((name, name) for name in names), ("05", "02"), ("05", "02"), ("02", "05")]
+    found = Evaluation([Prediction(str(i), *pair) for i, pair in enumerate(pairs)], names)
+    part = html_page(found, Context()).split("The most frequent confusions.", 1)[1]
+    heads = re.findall(r'<button type="button">([^<]*)</button>', part)
+    assert heads[:4] == ["truth", "answer", "so", "of the class"]
+    rows = rows_of(part, "sortable")
+    assert [row[:4] for row in rows] == [["05", "02", "2", "66.7 %"], ["02", "05", "1", "50.0 %"]]
+    assert [row[4:] for row in rows] == [
+        [f"{100 * wilson(k, n)[0]:.1f} % to {100 * wilson(k, n)[1]:.1f} %", "Wilson over clips", str(n), "-"]
+        for k, n in ((2, 3), (1, 2))
+    ]
+
+
+def test_whiskers_stand_at_the_confidence_and_reach_over_the_interval() -> None:
+    sure = interval([True, False])
+    svg = str(charts.reliability_diagram("t", reliability([True, False], [0.9, 0.9]), [sure]))
+    ends = re.search(r'class="whisker" x1="(\S+)" x2="(\S+)" y1="(\S+)" y2="(\S+)"', svg)
+    assert ends is not None
+    x1, x2, y1, y2 = map(float, ends.groups())
+    seen = on_the_plane(svg, np.array([x1, x2]), np.array([y1, y2]))
+    np.testing.assert_allclose(seen, [[0.9, sure.low], [0.9, sure.high]], atol=1e-3)
+
+
+def test_durations_are_drawn_at_their_accuracy() -> None:
+    sure = interval([True, True, True, False])
+    svg = str(charts.with_intervals("t", "seconds", [1.0], [0.75], [sure]))
+    ticks = re.findall(r'x="40" y="(\S+)" class="end">([\d.]+)<', svg)
+    low, high = (float(y) - 3.5 for y, name in ticks if name in ("0", "1"))
+    y1, y2 = map(float, re.findall(r'class="whisker".* y1="(\S+)" y2="(\S+)"', svg)[0])
+    seen = [(low - y) / (low - high) for y in (y1, y2, float(svg.split('cy="')[1].split('"')[0]))]
+    assert seen == pytest.approx([sure.low, sure.high, 0.75], abs=1e-3)
+
+
 def test_roc_has_false_alarms_to_the_right_and_hits_upwards() -> None:
     # Three of four targets lie above all others, the fourth below: hits 3/4 before the first false alarm.
     rates = error_rates([5.0, 6.0, 7.0, 0.0], [1.0, 2.0])
@@ -319,6 +386,31 @@ def test_reliability_has_confidence_to_the_right() -> None:
     assert "2 answers, confidence 90 %, right 50 % (9 to 91 %, Wilson over clips)" in svg  # 1 of 2: 0.0945 to 0.9055
     centre = [float(svg.split(f'{name}="')[1].split('"')[0]) for name in ("cx", "cy")]
     np.testing.assert_allclose(on_the_plane(svg, *np.array(centre)), [[0.9, 0.5]], atol=1e-3)
+
+
+@pytest.mark.parametrize("calibrated", [False, True])
+def test_posteriors_that_are_not_calibrated_are_said_to_be_so(calibrated: bool) -> None:
+    clips = [
+        replace(clip, decision=replace(clip.decision, calibrated=calibrated))
+        for clip in synthetic(["a", "b"], 40).predictions
+        if clip.decision is not None
+    ]
+    text = " ".join(Reader(html_page(Evaluation(clips, ["a", "b"]), Context())).texts)
+    # In the diagram, below it, and beside Cavg, Cllr and the calibration error, but not min-Cllr.
+    assert text.count("not calibrated") == (0 if calibrated else 5 + 1)
+    assert ("Calibrated posteriors" in text) == calibrated
+
+
+def test_off_by_and_the_points_of_the_diagram_have_intervals() -> None:
+    text = " ".join(Reader(html_page(synthetic(["a", "b"], 40, groups=8), Context())).texts)
+    assert re.search(
+        r"off by [\d.]+ %  \(95 % interval [\d.]+ to [\d.]+ %, t over groups\); 40 clips in 8 groups", text
+    )
+    assert re.search(r"Equal error rate [\d.]+ %  \(95 % interval [\d.]+ to [\d.]+ %, t over groups\)", text)
+    assert re.search(r"area [\d.]+  \(95 % interval [\d.]+ to [\d.]+, t over groups\); 40 clips in 8 groups", text)
+    page = html_page(synthetic(["a", "b"], 40, groups=8), Context())
+    diagram = page.split("Posteriors as they come", 1)[1].split("</svg>")[0]
+    assert diagram.count('class="whisker"') == diagram.count("<circle") > 1
 
 
 def test_an_error_says_the_answer_then_the_truth() -> None:
@@ -470,6 +562,30 @@ def test_counts_can_be_read_on_any_colour(window: Browser, tmp_path: Path, dark:
     ratios = window.ask(CONTRAST)
     assert len(ratios) == 40
     assert min(ratios) > 3.9  # large or bold type needs 3; where colours cross over, no ink reaches more than 4.3
+
+
+def edge(window: Browser, selector: str) -> float:
+    """How much darker or brighter the right end of a table's frame is than its paper: of 1."""
+    box = window.ask(
+        "const f = document.querySelector(arguments[0]); f.scrollIntoView(); const r = f.getBoundingClientRect();"
+        "return [r.right + scrollX, r.top + scrollY, r.bottom + scrollY, f.scrollWidth > f.clientWidth]", selector
+    )  # fmt: skip
+    pixels = matplotlib.image.imread(io.BytesIO(window.picture()))[..., :3]
+    column = pixels[int(box[1]) + 1 : int(box[2]) - 1, int(box[0]) - 2]
+    return float(np.abs(np.median(column, axis=0) - pixels[0, 0]).max())
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_table_that_is_cut_shows_that_it_scrolls(window: Browser, page_file: Path, dark: bool) -> None:
+    frame = ".scroll:has(table.sortable)"
+    window.size(390, 844, dark)
+    window.open(page_file)
+    assert edge(window, frame) > 0.05
+    window.ask(f"const f = document.querySelector('{frame}'); f.scrollLeft = f.scrollWidth; return 0")
+    assert edge(window, frame) < 0.02  # at its end there is no more to come
+    window.size(1200, 844, dark)
+    window.open(page_file)
+    assert edge(window, frame) < 0.02
 
 
 def test_tables_sort_by_click(window: Browser, page_file: Path) -> None:

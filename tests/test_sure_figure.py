@@ -113,6 +113,15 @@ def test_balanced_accuracy_by_hand() -> None:
     assert (found.sure.low, found.sure.high) == pytest.approx(jackknife([5 / 6, 5 / 6, 2 / 3], 3 / 4))
 
 
+def test_balanced_accuracy_is_over_the_clips_of_each_class_not_the_answers() -> None:
+    # Recalls 3/6, 1/3 and 1/4; the answers that are right are 3/5, 1/5 and 1/3.
+    table = {"ant": (3, 1, 2), "bee": (2, 1, 0), "cat": (0, 3, 1)}
+    pairs = [(truth, answer) for truth, row in table.items() for answer, n in zip(table, row, strict=True)
+             for _ in range(n)]  # fmt: skip
+    truth, answers = zip(*pairs, strict=True)
+    assert balanced_figure(truth, answers, [None] * 13).value == pytest.approx((3 / 6 + 1 / 3 + 1 / 4) / 3)
+
+
 def test_precision_is_over_the_answers_and_recall_over_the_clips() -> None:
     # Swapped, the two would change places: 2 ants of 5 found, no other clip taken for one.
     sides = ["ant"] * 5 + ["bee"], ["ant"] * 2 + ["bee"] * 4, [None] * 6

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import matplotlib.image
@@ -18,6 +19,7 @@ import pytest
 from gmmaudio.cli import main
 from tests.test_heldout import tone
 from tests.test_report import rows_of
+from tests.test_sure_figure import jackknife
 
 Capture = pytest.CaptureFixture[str]
 
@@ -77,6 +79,12 @@ def per_class(row: dict[str, dict[str, float]]) -> list[list[float]]:
     return [[row[label][name] for name in ("precision", "recall", "f1")] for label in LABELS]
 
 
+def mean_recall(rows: list[tuple[str, str, str, str]]) -> float:
+    """By counting."""
+    clips, hits = (Counter(truth for truth, answer, *_ in rows if every or truth == answer) for every in (True, False))
+    return sum(hits[label] / clips[label] for label in clips) / len(clips)
+
+
 BY_HAND = [[3 / 5, 3 / 6, 6 / 11], [1 / 5, 1 / 3, 2 / 8], [1 / 3, 1 / 4, 2 / 7]]
 
 
@@ -86,6 +94,9 @@ def test_json_keeps_truth_and_answer_apart(report: Path) -> None:
     assert per_class(found["per_class"]) == pytest.approx(np.array(BY_HAND))
     assert found["accuracy"] == 5 / 13
     assert found["balanced_accuracy"] == pytest.approx((3 / 6 + 1 / 3 + 1 / 4) / 3)
+    assert found["balanced_accuracy_interval"] == pytest.approx(jackknife(
+        [mean_recall([row for row in confused() if row[2] != group]) for group in "xyz"], mean_recall(confused())
+    ))  # fmt: skip
     assert [(row["truth"], row["label"]) for row in found["predictions"]] == [(t, s) for t, s, _, _ in confused()]
     # Misses 3/6, 2/3, 3/4; false alarms of ant 2/3 and 0, of bee 1/6 and 3/4, of cat 2/6 and 0, by class.
     cavg = [(1 / 2 + 1 / 3) / 2, (2 / 3 + 11 / 24) / 2, (3 / 4 + 1 / 6) / 2]
@@ -131,6 +142,19 @@ def test_page_keeps_truth_and_answer_apart(report: Path) -> None:
         ("right" if i == j else "wrong", round(n / sum(row), 3), str(n), str(sum(row)))
         for i, row in enumerate(CONFUSION) for j, n in enumerate(row) if n
     ]  # fmt: skip
+
+
+def test_page_keeps_right_and_wrong_apart(report: Path) -> None:
+    page = (report / "report.html").read_text()
+    assert re.findall(r"<b>([\d.]+ %)</b>", page)[:2] == ["38.5 %", "36.1 %"]  # accuracy 5/13, then balanced
+    for legend in ("right (5)", "wrong (8)", "clips of the label (13)", "others (26)"):  # 13 clips, each with 3 labels
+        assert legend in page
+    assert "13 answers, confidence 100 %, right 38 %" in page
+    assert "off by 61.5 %" in page  # sure each time: 1 - 5/13
+    assert "Rows are the truth, columns the answer" in page
+    heads = re.findall(r'<button type="button">([^<]*)</button>', page)
+    assert heads[:8] == ["class", "clips", "answers", "minutes", "precision, %", "recall, %", "F1, %", "AUC"]
+    assert [heads[i : i + 4] for i in range(len(heads)) if heads[i] == "clip"] == [["clip", "truth", "answer", "group"]]
 
 
 def test_picture_keeps_truth_and_answer_apart(report: Path) -> None:
