@@ -226,9 +226,18 @@ def test_the_picture_shows_the_matrix():
     assert axes.yaxis_inverted()  # the first row is at the top
     recalls = [tick.get_text() for tick in axes.child_axes[0].get_yticklabels()]
     assert [recall.split()[0] for recall in recalls] == ["66.7", "33.3", "-", "0.0"]
+    assert recalls[3] == "0.0 (0.0-79.3 w*)"  # Wilson, 0 of 1; that of precision does not exist
     title = figure.get_suptitle()
     assert title.startswith("accuracy 42.9 %  (95 % interval ")
     assert title.endswith("7 clips in 4 groups")
+
+
+def test_the_interval_beside_a_row_is_the_recall_s():
+    # Of three ants two are found, and five clips are taken for ants: Wilson's 2 of 3, not of 5.
+    decisions = [("ant", "ant", None)] * 2 + [("ant", "bee", None)] + [("bee", "ant", None)] * 3
+    side = confusion_figure(evaluation(decisions, ["ant", "bee"], ())).axes[0].child_axes[0]
+    low, high = wilson(2, 3)
+    assert side.get_yticklabels()[0].get_text() == f"66.7 ({100 * low:.1f}-{100 * high:.1f} w*)"
 
 
 def test_the_colours_are_shares_of_the_row():

@@ -304,6 +304,12 @@ def on_the_plane(svg: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.column_stack([(x - left) / (right - left), (bottom - y) / (bottom - top)])
 
 
+def axis_names(svg: str) -> list[str]:
+    """What stands below, then what stands at the side."""
+    texts = re.findall(r"<text ([^>]*middle label[^>]*)>([^<]*)<", svg)
+    return [name for turned in (False, True) for how, name in texts if ("rotate" in how) == turned]
+
+
 def unequal() -> Evaluation:
     """Two labels; leads of the true ones 4, 2, 1 and -3, so those of the others -4, -2, -1 and 3."""
     clips = [("a", 4.0), ("a", 2.0), ("b", -1.0), ("b", 3.0)]  # truth, and how far a leads b
@@ -378,6 +384,7 @@ def test_roc_has_false_alarms_to_the_right_and_hits_upwards() -> None:
     corners = re.findall(r"([0-9.]+),([0-9.]+)", svg.split('points="')[1].split('"')[0])
     expected = [[0, 0], [0, 0.25], [0, 0.5], [0, 0.75], [0.5, 0.75], [1, 0.75], [1, 1]]
     np.testing.assert_allclose(on_the_plane(svg, *np.array(corners, float).T), expected, atol=1e-4)
+    assert axis_names(svg) == ["false alarms", "hits"]
 
 
 def test_reliability_has_confidence_to_the_right() -> None:
@@ -386,6 +393,7 @@ def test_reliability_has_confidence_to_the_right() -> None:
     assert "2 answers, confidence 90 %, right 50 % (9 to 91 %, Wilson over clips)" in svg  # 1 of 2: 0.0945 to 0.9055
     centre = [float(svg.split(f'{name}="')[1].split('"')[0]) for name in ("cx", "cy")]
     np.testing.assert_allclose(on_the_plane(svg, *np.array(centre)), [[0.9, 0.5]], atol=1e-3)
+    assert axis_names(svg) == ["confidence", "share right"]
 
 
 @pytest.mark.parametrize("calibrated", [False, True])
