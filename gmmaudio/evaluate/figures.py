@@ -125,10 +125,12 @@ def area_figure(trials: Trials) -> Figure:
 
 def label_area(trials: Trials, label: str) -> Figure | None:
     """The area under the ROC curve of one label against the others; None where it lacks either kind of clip."""
-    if trials.area(label) is None:
+    if label not in trials.labels:
         return None
     column = trials.labels.index(label)
     own, leads = trials.truth[:, column], trials.leads[:, column]
+    if own.all() or not own.any():
+        return None
 
     def area(some: NDArray[np.intp]) -> float:
         chosen = own[some]

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from gmmaudio.classify.classifier import Decision
 from gmmaudio.evaluate.evaluation import Evaluation, Prediction
-from gmmaudio.measures.detection import area_under_curve
 
 Floats = NDArray[np.float64]
 
@@ -71,16 +70,6 @@ class Trials:
         """The posterior of the best label of each clip (n,)."""
         best = [max(clip.decision.posteriors.values()) for clip in self.clips if clip.decision is not None]
         return np.minimum(best, 1.0)
-
-    def area(self, label: str) -> float | None:
-        """The area under the ROC curve of one label against the others; None where it lacks either kind of clip."""
-        if label not in self.labels:
-            return None
-        column = self.labels.index(label)
-        own = self.truth[:, column]
-        if own.all() or not own.any():
-            return None
-        return area_under_curve(self.leads[own, column], self.leads[~own, column])
 
 
 def trials_of(found: Evaluation) -> Trials | None:

@@ -31,8 +31,9 @@ from gmmaudio import GaussianMixture
 from gmmaudio.classify.examples import Example, read_examples
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.errors import DataError
+from gmmaudio.evaluate.cross_validation import CrossValidation
 from gmmaudio.evaluate.evaluation import Evaluation, Prediction
-from gmmaudio.evaluate.evaluation_text import extent, headline
+from gmmaudio.evaluate.evaluation_text import extent, headline, with_interval
 from gmmaudio.evaluate.heldout import refuse_straddling
 from gmmaudio.features.context import Deltas
 from gmmaudio.features.frontend import FrontEnd
@@ -160,18 +161,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"skipped {failure.entry.name}: {failure.error}")
     by_name = {example.entry.name: example for example in examples}
     print(f"{len(examples)} clips, {len({clip.label for clip in clips.values()})} scenes, {len(folds)} folds")
-    every, accuracies = [], []
+    every, fold_of = [], []
     for fold, names in folds.items():
         training = [by_name[name] for name in names.training if name in by_name]
         test = [by_name[name] for name in names.test if name in by_name]
         found = Evaluation(decide(training, test, chosen.jobs), sorted({clip.entry.label for clip in training}))
         print(
-            f"fold {fold}: {headline(found)}; mean over scenes {100 * found.balanced_accuracy:.1f} %; {extent(found)}"
+            f"fold {fold}: {headline(found)}; {extent(found)};"
+            f" mean over scenes {with_interval(found.balanced_accuracy, found.balanced_interval)}"
         )
         every += found.predictions
-        accuracies.append(found.accuracy)
+        fold_of += [str(fold)] * len(found.predictions)
     pooled = Evaluation(every, sorted({clip.truth for clip in every}))
-    print(f"mean of the folds {100 * np.mean(accuracies):.1f} %")
+    print(f"mean of the folds {with_interval(*CrossValidation(pooled, fold_of).mean)}")
     print(f"all clips {headline(pooled)}; {extent(pooled)}")
     return 0
 
