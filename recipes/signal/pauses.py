@@ -67,7 +67,8 @@ def truth_of_frames(marks: Marks, frames: int) -> Marks:
 def fitted(energy: NDArray[np.floating], components: int) -> GaussianMixture:
     """Gaussians of their own widths: steady noise is narrow, speech wide. EM starts from evenly spaced quantiles."""
     starts = np.quantile(energy, (np.arange(components) + 0.2) / components)
-    mixture = GaussianMixture(components, covariance_type="spherical", means_init=starts[:, None], max_iter=500)
+    start = {"means_init": starts[:, None], "random_state": 0}
+    mixture = GaussianMixture(components, covariance_type="spherical", max_iter=500, **start)
     return mixture.fit(energy.reshape(-1, 1))
 
 
