@@ -3,7 +3,7 @@
     python recipes/tracking/run.py [--out DIR] [--small] [--seed 0]
     python recipes/tracking/run.py --video FILE --box LEFT TOP WIDTH HEIGHT [--frame 0] [--out DIR]
 
-By default the film is made up (scene.py), so that the true track is known: the first prints how well the boxes found
+By default the film is made up (scene.py), so that the true track is known; printed is how well the boxes found
 overlap with it, beside simpler ways to find what moves. With a video, the boxes found are printed, one line a frame;
 the box of the object in one frame is yours to give, in pixels of the video. Videos need ``pip install "gmmaudio[av]"``.
 """
