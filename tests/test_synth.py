@@ -23,6 +23,7 @@ from gmmaudio.corpus.synth import (
     Language,
     Speaker,
     draw_speaker,
+    sounding,
     speak,
     write_corpus,
 )
@@ -140,6 +141,21 @@ def test_a_clip_has_the_length_asked_for_and_a_sane_level(
     assert samples.shape == (round(seconds * rate),)
     assert np.abs(samples).max() >= 0.2 * (1 - 1e-6)
     assert np.abs(samples).max() <= 0.9 * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("place", range(len(LANGUAGES)))
+def test_sounding_is_where_the_sound_is(place: int) -> None:
+    speaker = draw_speaker("any", default_rng(place))
+    marks = sounding(LANGUAGES[place], speaker, 5, default_rng(place))
+    sound = speak(LANGUAGES[place], speaker, 5, 16000, default_rng(place)).astype(float)
+    assert marks.shape == (501,)
+    # Mark i stands for the 10 ms around i x 10 ms. Sound rings on for some 30 ms, and over all is a faint noise.
+    levels = np.sqrt((sound[80:-80].reshape(-1, 160) ** 2).mean(axis=1))
+    on = marks[1:-1]
+    off = ~np.convolve(marks, np.ones(7), "same").astype(bool)[1:-1]
+    assert off.sum() > 10
+    assert levels[off].max() < 1.5 * np.median(levels[off])
+    assert np.median(levels[on]) > 5 * levels[off].max()
 
 
 @given(seed=st.integers(0, 2**63))

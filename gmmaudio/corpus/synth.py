@@ -342,6 +342,39 @@ def speak(language: Language, speaker: Speaker, seconds: float, rate: int, rng: 
     return _recorded(_speech(tracks, speaker, rate, rng)[:samples], rng)
 
 
+def sounding(language: Language, speaker: Speaker, seconds: float, rng: Generator) -> NDArray[np.bool_]:
+    """Where a clip of synthetic speech has sound: the truth for whoever looks for speech and pauses.
+
+    Parameters
+    ----------
+    language, speaker, seconds
+        As given to `speak`.
+    rng : numpy.random.Generator
+        In the state in which `speak` gets it.
+
+    Returns
+    -------
+    (n,) bool
+        Whether voice or noise is on, at ``n = round(100 * seconds) + 1`` moments, 10 ms apart from 0 s on. The silent
+        closure before a plosive counts as a pause; what resonates on for some milliseconds does not count.
+
+    Raises
+    ------
+    DataError
+        ``bad_synthesis`` for a length out of range.
+
+    Examples
+    --------
+    >>> speaker = Speaker("arvi-1", scale=1.0, pitch=120.0, pace=1.0)
+    >>> marks = sounding(LANGUAGES[0], speaker, 0.5, np.random.default_rng(0))
+    >>> len(marks), int(marks.argmax())  # a clip begins with a pause
+    (51, 28)
+    """
+    _check_range("seconds", seconds, 0.5, 60)
+    tracks = _tracks(language, speaker.pace, round(seconds / _HOP) + 2, rng)
+    return np.asarray(tracks[:-1, :2].max(axis=1) > 0)
+
+
 # ---- the corpus
 
 
