@@ -250,7 +250,9 @@ def study(chosen: argparse.Namespace) -> None:
         left = table.left[test]
         figures[way] = {name: judged(left, p, chances[LOGISTIC], resamples) for name, p in chances.items()}
         tell_figures(figures[way])
-        print(f"one component each against scikit-learn's naive Bayes: chances {one_component(table):.0e} apart\n")
+        if table.chance is not None:
+            print(f"one component each against scikit-learn's naive Bayes: chances {one_component(table):.0e} apart")
+        print()
         seen[way] = {name: reliability(left, p, equal_count(p, 10)) for name, p in chances.items()}
     table = next(iter(tables.values()))
     found, posteriors = segmented(table, chosen.segments, resamples, chosen.seed)
