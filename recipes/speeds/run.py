@@ -246,10 +246,11 @@ def picture(
 def main(arguments: list[str] | None = None) -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder of the picture")
-    options.add_argument("--small", action="store_true", help="fewer draws: a few seconds")
+    options.add_argument("--small", action="store_true", help="fewer riders and draws: a few seconds")
     options.add_argument("--seed", type=int, default=0)
     chosen = options.parse_args(arguments)
-    samples = {name: truth.sample(600, chosen.seed)[0][:, 0] for name, truth in TRUTHS.items()}
+    n, sizes, draws = (200, (50,), 5) if chosen.small else (600, (50, 200, 600), 40)
+    samples = {name: truth.sample(n, chosen.seed)[0][:, 0] for name, truth in TRUTHS.items()}
 
     commuters = samples["commuters"][:200]
     table, found = counts(commuters), lines(commuters)
@@ -265,7 +266,7 @@ def main(arguments: list[str] | None = None) -> int:
         tell_groups(choice.chosen.fit.mixture, TRUTHS[name], classes)
         chances = [chi_square(classes, row.fit.mixture) for row in (choice.candidates[0], choice.chosen)]
         print(f"chi square: one Gaussian {chances[0]:.0e}, the number chosen {chances[1]:.2f}")
-    tell_named((50, 600) if chosen.small else (50, 200, 600), 5 if chosen.small else 40, chosen.seed)
+    tell_named(sizes, draws, chosen.seed)
 
     chosen.out.mkdir(parents=True, exist_ok=True)
     picture(table, found[1], samples, choices, chosen.out / "speeds.png")
