@@ -29,6 +29,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 
@@ -221,6 +222,7 @@ def draw_climb(by_pass: Axes, by_time: Axes, name: str, found: Climbs, index: in
     for axes, what in ((by_pass, "passes through the frames"), (by_time, "time (ms)")):
         axes.set(xlabel=what, ylabel="nats below its end", ylim=(1e-6, 1))
         axes.grid(alpha=0.3)
+        axes.xaxis.set_minor_formatter(NullFormatter())
     by_pass.set_title(f"Clouds {name}", fontsize=10)
 
 
