@@ -22,6 +22,7 @@ _HOMES = {
     "Mixture": "gmm.mixture",
     "MixtureClassifier": "estimators.mixture_classifier",
     "Statistics": "gmm.statistics",
+    "choose_components": "gmm.choose",
     "load": "classify.model_file",
     "log_mel": "features.dialects",
     "mfcc": "features.dialects",

@@ -110,6 +110,7 @@ def require_common(estimator: Any) -> None:
     require_number("max_iter", estimator.max_iter, Integral, 0)
     require_number("tol", estimator.tol, RealNumber, 0)
     require_number("reg_covar", estimator.reg_covar, RealNumber, 0)
+    require_number("relative_floor", estimator.relative_floor, RealNumber, 0)
     require_choice("covariance_type", estimator.covariance_type, KINDS)
 
 

@@ -82,7 +82,13 @@ READINGS = {
 
 
 def ascend(
-    start: Mixture, regulariser: Regulariser, tol: float, max_iter: int, least: Floats, before: float = -np.inf
+    start: Mixture,
+    regulariser: Regulariser,
+    spread: Floats,
+    tol: float,
+    max_iter: int,
+    least: Floats,
+    before: float = -np.inf,
 ) -> Fitting:
     """Expectation maximisation in scikit-learn's order: the result is one M-step past the last evaluation.
 
@@ -90,6 +96,8 @@ def ascend(
     ----------
     start : Mixture
     regulariser : Regulariser
+    spread : (d,)
+        The columns' variances, for the relative floor.
     tol : float
         Converged once the mean log-likelihood changes by less.
     max_iter : int, at least 1
@@ -103,16 +111,16 @@ def ascend(
     while len(history) < max_iter and not converged:
         statistics = yield mixture
         history.append(statistics.mean_log_likelihood)
-        mixture = maximise(statistics, regulariser)
+        mixture = maximise(statistics, regulariser, spread)
         converged = abs(history[-1] - before) < tol
         before = history[-1]
     collapsed = mixture.covariance.floored(Regulariser(relative_floor=1), least)
     return Fit(mixture, tuple(history), converged, collapsed, 0)
 
 
-def adding(reg_covar: float) -> Regulariser:
-    """scikit-learn's regulariser: it adds and floors nothing."""
-    return Regulariser(add=reg_covar, relative_floor=0)
+def adding(estimator: Any) -> Regulariser:
+    """An estimator's regulariser: as scikit-learn's it adds; it floors only where ``relative_floor`` says so."""
+    return Regulariser(add=estimator.reg_covar, relative_floor=estimator.relative_floor)
 
 
 def bound(fit: Fit) -> float:

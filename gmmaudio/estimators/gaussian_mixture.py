@@ -13,11 +13,12 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from gmmaudio.estimators import checks, fitting
+from gmmaudio.gmm import choose
 from gmmaudio.gmm.covariance import KINDS
 from gmmaudio.gmm.em import Fit
 from gmmaudio.gmm.missing import impute, start_missing
 from gmmaudio.gmm.mixture import Mixture
-from gmmaudio.gmm.shards import Shard, cut, sample_frames
+from gmmaudio.gmm.shards import Shard, check_weights, cut, sample_frames
 from gmmaudio.gmm.start import sample_size
 from gmmaudio.gmm.stream import Stream, absorb, begin
 from gmmaudio.parallel import one_blas_thread
@@ -65,6 +66,9 @@ class GaussianMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
     verbose_interval : int, default 10
     missing : {"error", "marginalise"}, default "error"
         What a NaN is: an error, or a value to be integrated out (exactly, in fitting and in scoring).
+    relative_floor : float, default 0
+        No variance falls below this share of its column's variance. For yes/no columns and rare categories, whose
+        variance is zero where all rows of a component agree: 0.1 is a good start.
     n_jobs : int or None, default None
         Threads, as in scikit-learn: None is 1, -1 all cores. Results have the same bits for any number.
 
@@ -118,6 +122,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         verbose: int = 0,
         verbose_interval: int = 10,
         missing: str = "error",
+        relative_floor: float = 0.0,
         n_jobs: int | None = None,
     ) -> None:
         self.n_components = n_components
@@ -135,6 +140,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         self.verbose = verbose
         self.verbose_interval = verbose_interval
         self.missing = missing
+        self.relative_floor = relative_floor
         self.n_jobs = n_jobs
 
     def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> GaussianMixture:  # noqa: ARG002
@@ -161,13 +167,11 @@ class GaussianMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         checks.require_rows(shards, self.n_components)
         first, *rest = fitting.generators(self.random_state, 1 + self.n_init)
         sample = sample_frames(shards, sample_size(self.n_components), first)
-        spread = checks.column_variances(sample)
-        checks.warn_of_large(self.reg_covar, spread)
+        checks.warn_of_large(self.reg_covar, checks.column_variances(sample))
         warm = self.warm_start and hasattr(self, "weights_")
         starts = [self._mixture()] if warm else self._starts(sample, rest)
         before = getattr(self, "lower_bound_", -np.inf) if warm else -np.inf
-        least = checks.collapse(sample, spread, self.reg_covar)
-        best = max(self._fits(starts, shards, least, before), key=fitting.bound)
+        best = max(self._fits(starts, shards, sample, before), key=fitting.bound)
         self._keep(best.mixture)
         self._stream = None
         self.converged_ = best.converged
@@ -211,7 +215,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         stream = self._stream or self._begun(cut(values, sample_weight))
         e_step = self._reading.accumulate
         with one_blas_thread(), fitting.collapse_explained():
-            stream = absorb(stream, values, sample_weight, fitting.adding(self.reg_covar), e_step=e_step)
+            stream = absorb(stream, values, sample_weight, fitting.adding(self), e_step=e_step)
         self._keep(stream.mixture)
         self._stream, self.lower_bound_, self.n_iter_ = stream, stream.log_likelihood, stream.batches
         return self
@@ -259,14 +263,18 @@ class GaussianMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         order = component.argsort(kind="stable")
         return rows[order], component[order]
 
-    def bic(self, X: ArrayLike) -> float:
-        """The Bayesian information criterion on rows X; lower is better (Schwarz 1978)."""
-        density = self.score_samples(X)
-        return float(self._mixture().parameters * np.log(len(density)) - 2 * density.sum())
+    def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """The Bayesian information criterion on rows X; lower is better (Schwarz 1978).
 
-    def aic(self, X: ArrayLike) -> float:
-        """Akaike's information criterion on rows X; lower is better (Akaike 1974)."""
-        return float(2 * self._mixture().parameters - 2 * self.score_samples(X).sum())
+        ``sample_weight`` (n,) says how often each row counts, as in a frequency table.
+        """
+        total, rows = self._total(X, sample_weight)
+        return choose.bic(total, self._mixture().parameters, rows)
+
+    def aic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Akaike's information criterion on rows X; lower is better (Akaike 1974). Weights as in ``bic``."""
+        total, _ = self._total(X, sample_weight)
+        return choose.aic(total, self._mixture().parameters)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -302,6 +310,14 @@ class GaussianMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         mixture, values = self._mixture(), self._values(X, gaps, reset=False)
         return fitting.by_shards(lambda rows: method(mixture, rows), values, self.n_jobs)
 
+    def _total(self, X: ArrayLike, sample_weight: ArrayLike | None) -> tuple[float, float]:
+        """The log-likelihood of all rows, and how many they count for."""
+        density = self.score_samples(X)
+        if sample_weight is None:
+            return float(density.sum()), float(len(density))
+        counts = check_weights(sample_weight, len(density))
+        return float(counts @ density), float(counts.sum())
+
     def _mixture(self) -> Mixture:
         """The mixture that the attributes describe."""
         kind = KINDS[self.covariance_type]
@@ -322,7 +338,7 @@ class GaussianMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
             return [Mixture(**given)]
         if np.isnan(sample).any():  # for the start, a gap holds the mean of its column
             sample = impute(start_missing(sample, 1, seeds[0], passes=0), sample)
-        start, regulariser = fitting.STARTS[self.init_params], fitting.adding(self.reg_covar)
+        start, regulariser = fitting.STARTS[self.init_params], fitting.adding(self)
         made = [start(sample, self.n_components, seed, regulariser, kind) for seed in seeds]
         return [replace(mixture, **given) for mixture in made]
 
@@ -336,11 +352,13 @@ class GaussianMixture(DensityMixin, BaseEstimator):  # type: ignore[misc]
         checks.warn_of_large(self.reg_covar, checks.column_variances(sample))
         return begin(self._starts(sample, [second])[0])
 
-    def _fits(self, starts: Sequence[Mixture], shards: Sequence[Shard], least: Floats, before: float) -> list[Fit]:
+    def _fits(self, starts: Sequence[Mixture], shards: Sequence[Shard], sample: Real, before: float) -> list[Fit]:
         if self.max_iter == 0:
             return [Fit(start, (), False, 0, 0) for start in starts]
+        spread = checks.column_variances(sample)
+        least = checks.collapse(sample, spread, self.reg_covar)
         fits = [
-            fitting.ascend(start, fitting.adding(self.reg_covar), self.tol, self.max_iter, least, before)
+            fitting.ascend(start, fitting.adding(self), spread, self.tol, self.max_iter, least, before)
             for start in starts
         ]
         tell = fitting.teller(self.verbose_interval, len(starts)) if self.verbose else None

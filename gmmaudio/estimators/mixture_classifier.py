@@ -36,6 +36,9 @@ class MixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         A class stops when its mean log-likelihood per row changes by less, in nats.
     reg_covar : float, default 1e-6
         Added to every variance, in squared units of the data; see ``RegularisationWarning``.
+    relative_floor : float, default 0
+        No variance falls below this share of the column's variance over all classes. For yes/no columns and rare
+        categories, whose variance is zero where all rows of a component agree: 0.1 is a good start.
     max_iter : int, default 100
     priors : "equal", "empirical" or (n_classes,), default "equal"
         The classes' prior probabilities: the same for all; their shares of the (weighted) rows; or given in the order
@@ -72,6 +75,7 @@ class MixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         covariance_type: str = "diag",
         tol: float = 1e-3,
         reg_covar: float = 1e-6,
+        relative_floor: float = 0.0,
         max_iter: int = 100,
         priors: str | ArrayLike = "equal",
         random_state: Any = None,
@@ -81,6 +85,7 @@ class MixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.covariance_type = covariance_type
         self.tol = tol
         self.reg_covar = reg_covar
+        self.relative_floor = relative_floor
         self.max_iter = max_iter
         self.priors = priors
         self.random_state = random_state
@@ -124,7 +129,7 @@ class MixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         checks.warn_of_large(self.reg_covar, spread)
         least = checks.collapse(sample, spread, self.reg_covar)
         fits = fitting.fit_all(
-            [self._ascent(*pair, least) for pair in zip(members, rest, strict=True)], members, self.n_jobs
+            [self._ascent(*pair, spread, least) for pair in zip(members, rest, strict=True)], members, self.n_jobs
         )
         checks.remark(fits, [f"class {label!r}" for label in self.classes_.tolist()])
         self.mixtures_ = [fit.mixture for fit in fits]
@@ -164,11 +169,11 @@ class MixtureClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         best = self.predict_joint_log_proba(X).argmax(axis=1)
         return np.asarray(self.classes_[best])
 
-    def _ascent(self, shards: Sequence[Shard], seed: np.random.Generator, least: Floats) -> Fitting:
-        regulariser = fitting.adding(self.reg_covar)
+    def _ascent(self, shards: Sequence[Shard], seed: np.random.Generator, spread: Floats, least: Floats) -> Fitting:
+        regulariser = fitting.adding(self)
         sample = sample_frames(shards, sample_size(self.n_components), seed)
         start = fitting.from_k_means(sample, self.n_components, seed, regulariser, self.covariance_type)
-        return fitting.ascend(start, regulariser, self.tol, self.max_iter, least)
+        return fitting.ascend(start, regulariser, spread, self.tol, self.max_iter, least)
 
     def _priors(self, counts: Floats) -> Floats:
         if isinstance(self.priors, str):

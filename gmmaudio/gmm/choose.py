@@ -258,7 +258,7 @@ def _candidate(fit: Fit, log_likelihood: float, frames: int, held_out: float | N
 def _choice(candidates: Sequence[Candidate], criterion: str) -> Choice:
     ranked = sorted(candidates, key=lambda row: (row.cost(criterion), row.components))
     best = ranked[0]
-    why = f"{CRITERIA[criterion]} is best with {best.components} components"
+    why = f"{CRITERIA[criterion]} is best with {best.components} component{'s' * (best.components > 1)}"
     if len(ranked) > 1:
         gap = ranked[1].cost(criterion) - best.cost(criterion)
         unit = "nats per frame" if criterion == "held-out" else "points"
