@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from gmmaudio.classify.examples import Failure, Progress, counted
-from gmmaudio.corpus.audio import clip_from_array, read_clip, sample_hash
+from gmmaudio.corpus.audio import Reader, clip_from_array, joined, read_through, sample_hash
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.corpus.properties import Properties, properties_of
 from gmmaudio.errors import ClipError, NothingLeft
@@ -85,7 +86,11 @@ class _Look:
 
 
 def audit(
-    entries: Sequence[Entry], others: Sequence[Entry] = (), jobs: int = 1, progress: Progress | None = None
+    entries: Sequence[Entry],
+    others: Sequence[Entry] = (),
+    jobs: int = 1,
+    progress: Progress | None = None,
+    read: Reader = read_through,
 ) -> Audit:
     """Look for copies, divided groups, and classes that the recordings give away.
 
@@ -99,6 +104,8 @@ def audit(
         Threads; the result is the same for any number.
     progress : callable, optional
         Called with the number of clips read and their total.
+    read : Reader
+        Default: in this process; `gmmaudio.corpus.isolate.isolated` makes one that decodes in others.
 
     Returns
     -------
@@ -111,7 +118,7 @@ def audit(
     """
     tagged = [*((entry, 0) for entry in entries), *((entry, 1) for entry in others)]
     with one_blas_thread():
-        results = list(counted(map_in_order(_look, tagged, jobs), len(tagged), progress))
+        results = list(counted(map_in_order(partial(_look, read), tagged, jobs), len(tagged), progress))
         looks = [result for result in results if isinstance(result, _Look)]
         failures = tuple(result for result in results if isinstance(result, Failure))
         if failures and not looks:
@@ -133,17 +140,16 @@ def audit(
     return Audit(len(clips), len({entry.label for entry in known}), groups, compared, tuple(found), failures)
 
 
-def _look(task: tuple[Entry, int]) -> _Look | Failure:
+def _look(read: Reader, task: tuple[Entry, int]) -> _Look | Failure:
     entry, data = task
     try:
-        clip = read_clip(entry.path, None, entry.start, entry.end)
-        properties = properties_of(clip)
-        low = clip_from_array(clip.samples, clip.rate, RATE)
+        samples, facts = read(entry.path, None, joined, entry.start, entry.end)
+        low = clip_from_array(samples, facts.rate, RATE)
     except ClipError as error:
         return Failure(entry, error)
-    silent = any(warning.code == "silence" for warning in clip.warnings)
+    silent = any(warning.code == "silence" for warning in facts.warnings)
     peaks = fingerprint(low.samples, low.rate)
-    return _Look(Fingered(entry, data, sample_hash(clip.samples), peaks, silent), properties)
+    return _Look(Fingered(entry, data, sample_hash(samples), peaks, silent), properties_of(samples, facts))
 
 
 def _left_out(clips: Sequence[Fingered], failures: Sequence[Failure]) -> list[Finding]:
