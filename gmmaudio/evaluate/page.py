@@ -48,6 +48,8 @@ class Context:
         What was found when the clips were cut to so many seconds.
     read : Reader
         What reads the clips; default: this process.
+    rate : int or None
+        The rate in Hz at which predictions' hashes were taken; None where there are none.
     """
 
     title: str = "Evaluation"
@@ -57,6 +59,7 @@ class Context:
     findings: Sequence[Finding] = ()
     durations: Mapping[float, Evaluation] = field(default_factory=dict)
     read: Reader = read_through
+    rate: int | None = None
 
 
 def html_page(found: Evaluation | CrossValidation, context: Context) -> str:
@@ -93,7 +96,7 @@ def html_page(found: Evaluation | CrossValidation, context: Context) -> str:
         sections.scores(trials),
         sections.curves(trials),
         sections.durations(context.durations),
-        sections.mistakes(worst(pooled, context.entries, read=context.read), pooled),
+        sections.mistakes(worst(pooled, context.entries, context.rate, read=context.read), pooled),
         sections.failed(pooled),
         sections.model(context.model),
         sections.command(context.command),
