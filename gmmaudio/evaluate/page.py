@@ -42,8 +42,8 @@ class Context:
         Facts about the model or the training: plain values, mappings of them.
     entries : sequence of Entry
         Where the clips are, for the sound of the worst errors.
-    findings : sequence of Finding
-        The audit's.
+    findings : sequence of Finding or None
+        The audit's; None where there was none.
     durations : mapping of float to Evaluation
         What was found when the clips were cut to so many seconds.
     read : Reader
@@ -56,7 +56,7 @@ class Context:
     command: str = ""
     model: Mapping[str, Any] = field(default_factory=dict)
     entries: Sequence[Entry] = ()
-    findings: Sequence[Finding] = ()
+    findings: Sequence[Finding] | None = None
     durations: Mapping[float, Evaluation] = field(default_factory=dict)
     read: Reader = read_through
     rate: int | None = None
