@@ -200,7 +200,9 @@ class _Doubt:
         return self.samples <= most and loudest <= _OVERSHOOT * self.limits.peak
 
     def admits_facts(self, facts: Facts) -> bool:
-        """Whether what is said in the end agrees with what came."""
+        """Whether what is said in the end agrees with what came; only resampling may leave nothing of a clip."""
+        if self.rate is None and not self.samples:
+            return False
         rates = range(self.limits.min_rate, self.limits.max_rate + 1) if self.rate is None else (self.rate,)
         return facts.samples == self.samples and facts.rate in rates and 0 < facts.channels <= self.limits.max_channels
 
