@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from gmmaudio.corpus.audio import read_clip
+from gmmaudio.corpus.audio import joined, read_clip, read_through
 from gmmaudio.corpus.manifest import Entry, read_corpus
-from gmmaudio.corpus.properties import properties_of
+from gmmaudio.corpus.properties import Properties, properties_of
 from gmmaudio.errors import NothingLeft
 from gmmaudio.evaluate.audit import Audit, audit
 from gmmaudio.evaluate.confounds import telling
@@ -40,6 +40,10 @@ def make(tmp_path: Path) -> Make:
         return Entry(tmp_path / name, label, name=name, **more)  # type: ignore[arg-type]
 
     return one
+
+
+def heard(path: Path) -> Properties:
+    return properties_of(*read_through(path, None, joined))
 
 
 def codes(found: Audit) -> dict[str, Finding]:
@@ -203,18 +207,18 @@ def test_properties_by_hand(make: Make, tmp_path: Path) -> None:
     t = np.arange(32000) / 16000
     sine = np.sin(2 * np.pi * 3000 * t) * np.where(t < 1, 0.5, 0.005)
     soundfile.write(tmp_path / "s.wav", np.stack([sine, sine], 1), 16000, subtype="PCM_24")
-    found = properties_of(read_clip(tmp_path / "s.wav"))
+    found = heard(tmp_path / "s.wav")
     assert (found.rate, found.channels, found.format, found.seconds) == (16000, 2, "WAV 24 bit", 2.0)
     assert found.level == pytest.approx(10 * np.log10(0.5**2 / 4), abs=0.01)  # half the time, a sine's half
     assert found.noise_floor == pytest.approx(20 * np.log10(0.005) - 3.01, abs=0.1)
     assert found.clipped == 0
     soundfile.write(tmp_path / "t.wav", 0.5 * np.sin(2 * np.pi * 3000 * t), 16000, subtype="PCM_24")
     # The main lobe of a Hann window reaches two bins of 15.6 Hz; its side lobes fall below -60 dB within five.
-    assert properties_of(read_clip(tmp_path / "t.wav")).bandwidth == pytest.approx(3000, abs=100)
+    assert heard(tmp_path / "t.wav").bandwidth == pytest.approx(3000, abs=100)
     loud = make("loud.wav", 1, gain=10.0)
     soundfile.write(loud.path, np.sign(np.random.default_rng(0).standard_normal(8000)), 8000)
-    assert properties_of(read_clip(loud.path)).clipped == 1
-    assert properties_of(read_clip(make("z.wav", 1, gain=0.0).path)).level == -120
+    assert heard(loud.path).clipped == 1
+    assert heard(make("z.wav", 1, gain=0.0).path).level == -120
 
 
 def test_telling_cannot_be_fooled_by_chance_or_by_groups() -> None:

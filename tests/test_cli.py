@@ -145,7 +145,9 @@ def test_every_format_says_the_same(form: str, corpus: Path, model: Path, tmp_pa
     elif form == "csv":
         rows = list(csv.DictReader(io.StringIO(out)))
         assert rows[0]["label"] in ("arvi", "belun", "kesto", "domar")
-        assert rows[1]["error"] == "empty_file"
+        assert (rows[1]["error"], rows[1]["error_hint"]) == ("empty_file", "copy or record it again")
+        assert "bad.wav: the file has 0 bytes" in rows[1]["error_message"]
+        assert rows[0]["error_message"] == rows[0]["error_hint"] == ""
     else:
         rows = json.loads(out) if form == "json" else [json.loads(line) for line in out.splitlines()]
         assert rows[1] == {"path": str(bad), "error": rows[1]["error"]}
@@ -238,6 +240,14 @@ def test_unknown_is_answered_on_request(corpus: Path, tmp_path: Path, capsys: Ca
     assert (row["label"], row["unknown"]) == (None, True)
     assert main(["train", str(corpus), "--no-calibration", "-o", model]) == 0
     assert main(["score", model, str(noise), "--unknown", "always"]) == 2
+
+
+@pytest.mark.parametrize(("typed", "hint"), [("alwys", "did you mean 'always'?"), ("Never", "did you mean 'never'?")])
+def test_a_mistyped_wish_is_told_the_nearest(typed: str, hint: str, model: Path, capsys: Capture) -> None:
+    assert main(["score", str(model), "x.wav", "--unknown", typed]) == 2
+    told = capsys.readouterr().err
+    assert "[bad_flags]" in told
+    assert hint in told
 
 
 def test_no_label_may_be_called_unknown(folder: Path, tmp_path: Path, capsys: Capture) -> None:

@@ -17,8 +17,8 @@ from scipy.stats import poisson
 
 from gmmaudio.corpus.audio import clip_from_array, read_clip
 from gmmaudio.errors import DataError
+from gmmaudio.features import candidates, matching
 from gmmaudio.features import fingerprint as module
-from gmmaudio.features import matching
 from gmmaudio.features.fingerprint import HOP, RATE, STEP, Fingerprint, fingerprint, pair_hashes
 from gmmaudio.features.matching import SHARE, SURE, comparable, near_copies
 
@@ -175,7 +175,7 @@ def test_the_result_is_the_same_for_any_number_of_jobs_and_chunks(monkeypatch: p
     prints = [fingerprint(each, RATE) for each in [clip, *(noise(s) for s in range(2, 20)), clip[777:], clip / 8]]
     expected = near_copies(prints)
     assert len(expected) == 3
-    monkeypatch.setattr(matching, "_CHUNK", 500)
+    monkeypatch.setattr(candidates, "_CHUNK", 500)
     assert near_copies(prints) == expected
     assert near_copies(prints, jobs=3) == expected
 
@@ -211,18 +211,63 @@ def test_too_few_peaks_and_the_wrong_rate() -> None:
     assert comparable(fingerprint(noise(1, 1.0), RATE))
 
 
-def test_a_long_loop_needs_no_more_memory_than_other_sound() -> None:
-    # 4 minutes of a loop of 1 s, 125 frames: each of its 300 hashes comes 240 times, which is 9 million pairs of one
-    # clip with itself; to hold them took 300 MB, and 225 times as much for an hour.
-    rng = np.random.default_rng(0)
+def loop(minutes: float, melody: float = 0.0) -> Fingerprint:
+    """The peaks of a bar of 1 s, 125 frames, played again and again; over it a melody of so many peaks a second."""
+    rng, bars = np.random.default_rng(0), round(60 * minutes)
     times, bins = np.sort(rng.choice(125, 40, replace=False)), rng.integers(0, 440, 40)
-    loop = Fingerprint(
-        np.concatenate([times + 125 * i for i in range(240)]).astype(np.int32),
-        np.tile(bins, 240).astype(np.int32),
-        125 * 240,
+    notes = round(melody * bars)
+    every = np.concatenate(
+        [np.arange(bars).repeat(40) * 125 + np.tile(times, bars), rng.integers(0, 125 * bars, notes)]
     )
+    pitch = np.concatenate([np.tile(bins, bars), rng.integers(0, 440, notes)])
+    order = np.argsort(every, kind="stable")
+    return Fingerprint(every[order].astype(np.int32), pitch[order].astype(np.int32), 125 * bars)
+
+
+def part(peaks: Fingerprint, first: int, last: int) -> Fingerprint:
+    """Those of some frames."""
+    inside = (peaks.times >= first) & (peaks.times < last)
+    return Fingerprint(peaks.times[inside] - np.int32(first), peaks.bins[inside], last - first)
+
+
+@pytest.mark.parametrize(("minutes", "copies"), [(8, 1), (8, 2), (2, 5)])
+def test_copies_of_a_long_loop_need_no_more_memory_than_other_sound(minutes: float, copies: int) -> None:
+    # In 8 minutes, each of 300 hashes comes 480 times: 69 million meetings of a clip with itself, and as many with
+    # each copy, of which one number each would take 550 MB.
+    prints = [loop(minutes)] * copies + [fingerprint(noise(1, 10.0), RATE)]
     tracemalloc.start()
-    assert near_copies([loop, fingerprint(rng.standard_normal(80000).astype(np.float32), 8000)]) == []
+    found = near_copies(prints)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 50e6
+    assert [(match.first, match.second) for match in found] == list(combinations(range(copies), 2))
+    assert all(match.share == 1.0 for match in found)
+    # A chunk of meetings is 16 MB, and there are about eight arrays of that size at a time.
+    assert peak < 200e6
+
+
+def test_over_a_loop_the_melody_decides() -> None:
+    # 4 minutes: each hash of the loop comes 240 times, and counts 64; 3 notes a second over 40 peaks of the loop.
+    whole = loop(4.0, melody=3.0)
+    cut = part(whole, 20 * 125, 230 * 125)  # without the first 20 s and the last 10 s
+    [match] = near_copies([whole, cut])
+    assert match.offset == pytest.approx(20.0, abs=3 * HOP / RATE)
+    assert match.share > 0.98
+    [match] = near_copies([cut, whole])
+    assert match.offset == pytest.approx(-20.0, abs=3 * HOP / RATE)
+
+
+def test_the_votes_are_those_of_all_meetings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The index, in chunks of any size, against two loops over all entries of two clips."""
+    rng = np.random.default_rng(0)
+    clips = [
+        (rng.integers(0, 30, 200).astype(np.uint32), np.sort(rng.integers(0, 50, 200)).astype(np.int32))
+        for _ in range(6)
+    ]
+    expected = []
+    for (first, (h, t)), (second, (g, u)) in combinations(enumerate(clips), 2):
+        apart = (t[:, None] - u[None, :])[h[:, None] == g[None, :]]
+        votes = {offset: int((abs(apart - offset) <= 1).sum()) for offset in set(apart.tolist())}
+        expected.append((first, second, min(at for at, count in votes.items() if count == max(votes.values()))))
+    for size in (2**21, 1000, 7):
+        monkeypatch.setattr(candidates, "_CHUNK", size)
+        assert list(candidates.candidates(clips)) == expected

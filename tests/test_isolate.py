@@ -24,6 +24,7 @@ from gmmaudio.classify.train import Trained
 from gmmaudio.cli import main
 from gmmaudio.corpus.audio import Facts, Reader, joined, read_through, sample_hash
 from gmmaudio.corpus.isolate import isolated
+from gmmaudio.corpus.limits import Limits
 from gmmaudio.corpus.manifest import Entry, read_corpus
 from gmmaudio.errors import ClipError
 from tests.test_audio import RATE, WRONG, chirp, encoded, wav
@@ -52,17 +53,31 @@ def hostile(path: str, rate: int | None, consume: Callable[[Iterator[Array]], An
     if name == "devours":
         np.ones(2**36, np.uint8)
     if name.startswith("lies"):  # as code that has taken over the worker may
-        for lie in LIES[int(name[-1])]:
+        for lie in LIES[int(name[4:])]:
             sys._getframe(1).f_locals["connection"].send_bytes(lie)
         time.sleep(60)
+    if name == "babbles":
+        connection = sys._getframe(1).f_locals["connection"]
+        connection.send_bytes(b"S")
+        while True:
+            connection.send_bytes(block(*[0.0] * 10_000))
     if name == "stumbles":
         raise ValueError("a bug")
     return read_through(path, rate, spoil if name == "late" else consume, *more)
 
 
+def block(*samples: float) -> bytes:
+    """What a worker sends for a block."""
+    return b"B" + np.array(samples, np.float32).tobytes()
+
+
 LIES: list[tuple[bytes, ...]] = [
     (b"E{}",), (b"Z",), (b"E" + b"[" * 100_000,), (b"B123",), (b"D" + b'[1, 2, "x"]',), (b"Snothing",),
-    (b"D[1, 1, []]",), (b"D[Infinity, 1, []]",), (b"S", b"R"),
+    (b'D[1, 8000, [], 1, ""]',), (b'D[Infinity, 1, [], 1, ""]',), (b"S", b"R"),
+    (b"S", block(0.5, np.nan), b'D[2, 8000, [], 1, ""]'), (b"S", block(0.5, -np.inf), b'D[2, 8000, [], 1, ""]'),
+    (b"S", block(1e3), b'D[1, 8000, [], 1, ""]'), (b"S", block(0.5), b'D[2, 8000, [], 1, ""]'),
+    (b"S", block(0.5), b'D[1, 44100, [], 1, ""]'), (b"S", block(0.5), b'D[1, 8000, [], -1, ""]'),
+    (b"S", block(0.5), b"S", b'D[1, 8000, [], 1, ""]'), (b"S", b'D[0, 44100, [], 1, ""]'),
 ]  # fmt: skip
 
 
@@ -125,8 +140,23 @@ def test_what_a_worker_says_is_not_trusted(lie: int, good: Path) -> None:
     with isolated(seconds=2, read=hostile) as read:
         read(good, None, joined)
         with pytest.raises(ClipError) as caught:
-            read(bad, None, joined)
+            read(bad, None if lie == len(LIES) - 1 else 8000, joined)  # the last one lies of the file's own rate
     assert caught.value.code in {"decoder_crashed", "decoder_timeout"}
+
+
+def test_a_worker_that_goes_on_and_on_is_ended_at_the_longest_clip_that_is_allowed(good: Path) -> None:
+    passed = 0
+
+    def count(blocks: Iterator[Array]) -> None:
+        nonlocal passed
+        for each in blocks:
+            passed += len(each)
+
+    bad = good.with_stem("babbles")
+    bad.write_bytes(good.read_bytes())
+    with isolated(seconds=20, read=hostile) as read, pytest.raises(ClipError, match="nonsense"):
+        read(bad, 8000, count, limits=Limits(max_seconds=60))
+    assert passed <= 60 * 8000 + 2**16  # a resampler's tail
 
 
 def test_a_consumers_error_leaves_the_worker_usable(good: Path) -> None:

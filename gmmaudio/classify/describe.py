@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from gmmaudio.classify.model_file import load
-from gmmaudio.corpus.audio import read_through
+from gmmaudio.corpus.audio import Reader, read_through
 from gmmaudio.errors import ClipError
 from gmmaudio.features.frontend import PRESETS, FrontEnd
 from gmmaudio.features.store import is_store, open_shard, open_store
 from gmmaudio.features.store_index import Kept
 
 
-def describe(path: str, front_end: FrontEnd = PRESETS["general"]) -> dict[str, Any]:
+def describe(path: str, front_end: FrontEnd = PRESETS["general"], read: Reader = read_through) -> dict[str, Any]:
     """Facts about a model, a store or a clip.
 
     Parameters
@@ -22,6 +22,8 @@ def describe(path: str, front_end: FrontEnd = PRESETS["general"]) -> dict[str, A
     path : str
     front_end : FrontEnd, default the preset "general"
         What tells the voiced parts of a clip.
+    read : Reader
+        What reads a clip; `gmmaudio.corpus.isolate.isolated` makes one that decodes in another process.
 
     Raises
     ------
@@ -29,7 +31,7 @@ def describe(path: str, front_end: FrontEnd = PRESETS["general"]) -> dict[str, A
     """
     if is_store(Path(path)):
         return _store(path)
-    return _model(path) if _looks_like_a_model(Path(path)) else _clip(path, front_end)
+    return _model(path) if _looks_like_a_model(Path(path)) else _clip(path, front_end, read)
 
 
 def is_clip(path: str) -> bool:
@@ -87,9 +89,9 @@ def _store(path: str) -> dict[str, Any]:
     }
 
 
-def _clip(path: str, front_end: FrontEnd) -> dict[str, Any]:
-    peak, facts = read_through(path, None, lambda blocks: max(float(abs(block).max()) for block in blocks))
-    voiced, _ = read_through(path, front_end.rate, front_end.voiced_frames)
+def _clip(path: str, front_end: FrontEnd, read: Reader) -> dict[str, Any]:
+    peak, facts = read(path, None, lambda blocks: max(float(abs(block).max()) for block in blocks))
+    voiced, _ = read(path, front_end.rate, front_end.voiced_frames)
     return {
         "clip": path,
         "rate": facts.rate,

@@ -91,7 +91,7 @@ def write_jsonl(out: TextIO, labels: Sequence[str], results: Results, top: int) 
 
 
 def write_csv(out: TextIO, labels: Sequence[str], results: Results, top: int) -> Counts:
-    """One row per decision, with a score and a posterior column per label."""
+    """One row per decision, with a score and a posterior column per label, and at the end why a clip failed."""
     del top
     counts = Counts()
     table = csv.writer(out, lineterminator="\n")
@@ -108,12 +108,16 @@ def write_csv(out: TextIO, labels: Sequence[str], results: Results, top: int) ->
         "warnings",
         "error",
     ]
-    table.writerow(fixed + [f"score:{label}" for label in labels] + [f"posterior:{label}" for label in labels])
+    reasons = ["error_message", "error_hint"]  # behind the scores: what reads the columns before by place still does
+    heads = [f"{kind}:{label}" for kind in ("score", "posterior") for label in labels]
+    table.writerow(fixed + heads + reasons)
     for row in records(results, counts):
         row["warnings"] = " ".join(warning["code"] for warning in row.get("warnings", []))
-        row["error"] = row.get("error", {}).get("code")
+        error = row.pop("error", {})
+        row |= {"error": error.get("code"), "error_message": error.get("message"), "error_hint": error.get("hint")}
         scores = [row.get(kind, {}).get(label) for kind in ("scores", "posteriors") for label in labels]
-        table.writerow([_cell(row.get(name)) for name in fixed] + [_cell(value) for value in scores])
+        values = [*map(row.get, fixed), *scores, *map(row.get, reasons)]
+        table.writerow([_cell(value) for value in values])
     return counts
 
 

@@ -89,6 +89,10 @@ class Stored:
     entries: tuple[Entry, ...]
     places: Mapping[Key, tuple[Row, Shard]]
 
+    def outcome(self, entry: Entry) -> Kept | ClipError:
+        """What the store says of one of its entries."""
+        return self.places[_key(entry)][0].outcome
+
     def read(
         self, entries: Sequence[Entry], front_end: FrontEnd, jobs: int = 1, progress: Progress | None = None
     ) -> tuple[list[Example], list[Failure]]:

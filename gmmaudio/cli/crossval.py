@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
             options.calibrate,
         )
         known = asdict(chosen) | {"components": chosen.components or "auto", "front_end": chosen.front_end.as_dict()}
-        return print_figures(found, found.pooled, options, entries, known, audio)
+        return print_figures(found, found.pooled, options, entries, known, audio, chosen.front_end.rate)
 
 
 def _folds(entries: list[Entry], options: argparse.Namespace) -> tuple[list[Entry], list[str]]:

@@ -60,4 +60,5 @@ def run(options: argparse.Namespace) -> int:
         if lengths:
             answering = replace(classifier, gate=None)  # as in evaluate
             durations = evaluate_durations(answering, entries, lengths, cores(options), shown, audio)
-        return print_figures(found, found, options, entries, describe(options.model), audio, durations)
+        known, rate = describe(options.model), classifier.front_end.rate
+        return print_figures(found, found, options, entries, known, audio, rate, durations)

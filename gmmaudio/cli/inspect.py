@@ -6,11 +6,15 @@ import argparse
 import json
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gmmaudio.cli.options import NONE_PROCESSED, OK, Verb, add_preset, front_end
+from gmmaudio.cli.options import NONE_PROCESSED, OK, Verb, add_isolate, add_preset, front_end, reader
 from gmmaudio.cli.output import outline
 from gmmaudio.errors import ClipError, DataError
 from gmmaudio.files import printable
+
+if TYPE_CHECKING:
+    from gmmaudio.corpus.audio import Reader
 
 log = logging.getLogger("gmmaudio")
 
@@ -22,6 +26,7 @@ def add(verb: Verb) -> None:
     flags.add_argument("--plot", metavar="FILE", help="also write a picture of the clip or model there")
     flags.add_argument("--format", choices=["text", "json"], default="text")
     add_preset(flags)
+    add_isolate(flags)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -29,9 +34,10 @@ def run(options: argparse.Namespace) -> int:
     from gmmaudio.classify.describe import describe
 
     try:
-        if options.plot:
-            _plot(options)
-        facts = describe(options.path, front_end(options))
+        with reader(options) as audio:
+            if options.plot:
+                _plot(options, audio)
+            facts = describe(options.path, front_end(options), audio)
     except ClipError as error:  # the only clip there is
         log.error("error: %s", error)
         return NONE_PROCESSED
@@ -39,18 +45,20 @@ def run(options: argparse.Namespace) -> int:
     return OK
 
 
-def _plot(options: argparse.Namespace) -> None:
+def _plot(options: argparse.Namespace, read: Reader) -> None:
     from gmmaudio.classify.describe import is_clip
     from gmmaudio.features.store import is_store
 
     if is_store(Path(options.path)):
         raise DataError("bad_flags", "--plot draws clips and models; there are no pictures of stores")
     if is_clip(options.path):
-        from gmmaudio.corpus.audio import read_clip
+        from gmmaudio.corpus.audio import Clip, joined
         from gmmaudio.evaluate.clip_picture import clip_picture
 
         chosen = front_end(options)
-        clip_picture(read_clip(options.path, chosen.rate), chosen, Path(options.plot))
+        samples, facts = read(options.path, chosen.rate, joined)
+        clip = Clip(samples, facts.rate, Path(options.path), facts.warnings)
+        clip_picture(clip, chosen, Path(options.plot))
     else:
         from gmmaudio.classify.model_file import load
         from gmmaudio.evaluate.model_picture import model_picture

@@ -28,7 +28,7 @@ def add_data(verb: argparse.ArgumentParser, store: str = ", or a feature store")
     """DATA and --root."""
     text = f"a folder of label folders, or a CSV with the columns path and label{store}"
     verb.add_argument("data", metavar="DATA", help=text)
-    verb.add_argument("--root", metavar="DIR", help="what the CSV's paths are relative to; default: its folder")
+    verb.add_argument("--root", metavar="DIR", help="where the paths of a CSV (default: its folder) or store begin")
 
 
 def add_preset(verb: argparse.ArgumentParser) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import re
 import sys
@@ -11,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmmaudio.cli.options import OK, SOME_FAILED
+from gmmaudio.cli.options import OK, SOME_FAILED, root
 from gmmaudio.errors import GmmaudioError
 from gmmaudio.files import printable
 
@@ -31,13 +30,18 @@ def print_figures(
     entries: Sequence[Entry],
     model: Mapping[str, Any],
     read: Reader,
+    rate: int,
     durations: Durations | None = None,
 ) -> int:
     """Print an evaluation (or a cross-validation and its pooled part), write the report, give the status.
 
-    The report shows the model's facts and plays the clips of the entries, which ``read`` reads again.
+    The report shows the model's facts, audits the entries and plays some of their clips, which ``read`` reads again;
+    those are played whose samples at ``rate`` are what was scored.
     """
+    from gmmaudio.evaluate.durations import as_json, as_text
+
     if options.report:
+        from gmmaudio.cli.audit import findings
         from gmmaudio.evaluate.page import Context
         from gmmaudio.evaluate.report import write_report
 
@@ -45,14 +49,11 @@ def print_figures(
         data = Path(options.data).resolve()
         title = f"{data.parent.name}/{data.name}: {kind}" if data.is_file() else f"{data.name}: {kind}"
         more: dict[str, Any] = {} if durations is None else {"durations": durations.found}
-        context = Context(title, options.command, model, entries, read=read, **more)
-        write_report(Path(options.report), found, pooled, context)
+        more |= {"findings": findings(options, entries, read), "read": read, "rate": rate}
+        context = Context(title, options.command, model, at_hand(options, entries), **more)
+        write_report(Path(options.report), found, pooled, context, durations)
         log.info("wrote %s", printable(options.report))
-    parts = [found] if durations is None else [found, durations]
-    if options.format == "json":
-        print(json.dumps({key: value for part in parts for key, value in part.as_dict().items()}, indent=2))
-    else:
-        print("\n\n".join(part.as_text() for part in parts))
+    print((as_json if options.format == "json" else as_text)(found, durations))
     for record in pooled.errors:
         log.warning("skipped %s", named(record["path"], record["error"]["message"]))
     return SOME_FAILED if pooled.errors else OK
@@ -65,6 +66,14 @@ def warn_without_groups(entries: Sequence[Entry]) -> None:
             "WARNING: NO GROUPS. Nothing says which clips are of one speaker, artist or source recording; where"
             " training and test share one, figures are far too good.\n  hint: add a column 'group' to the manifest"
         )
+
+
+def at_hand(options: argparse.Namespace, entries: Sequence[Entry]) -> Sequence[Entry]:
+    """The entries whose files are known: those of a feature store lie below --root, if it is given."""
+    from gmmaudio.evaluate.worst import below
+    from gmmaudio.features.store import is_store
+
+    return below(entries, root(options)) if is_store(Path(options.data)) else entries
 
 
 def progress(options: argparse.Namespace, what: str) -> Callable[[int, int], None] | None:

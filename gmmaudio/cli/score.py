@@ -6,6 +6,7 @@ import argparse
 import logging
 import sys
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from gmmaudio.cli.options import (
     reader,
 )
 from gmmaudio.errors import DataError
-from gmmaudio.files import check_target
+from gmmaudio.files import check_target, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("gmmaudio")
 
+_UNKNOWN = ("auto", "always", "never")
 _TIMELINES = ("audacity", "textgrid")  # formats that hold one recording, in windows
 
 
@@ -47,7 +49,7 @@ def add(verb: Verb) -> None:
     flags.add_argument("--among", type=lambda text: text.split(","), metavar="A,B", help="consider these labels only")
     flags.add_argument("--prior", type=prior, metavar="A=0.7,B=0.3", help="weights of labels; those left out count 1")
     text = "answer unknown where no label explains a clip; auto: if the model refuses few clips that it should know"
-    flags.add_argument("--unknown", choices=["auto", "always", "never"], default="auto", help=text)
+    flags.add_argument("--unknown", metavar="|".join(_UNKNOWN), default="auto", help=text)
     flags.add_argument("--window", type=positive(float), metavar="S", help="decide per window of so many seconds")
     flags.add_argument("--hop", type=positive(float), metavar="S", help="seconds between windows; default: the window")
     text = "decide windows together, labels changing every so many seconds on average; default: each by itself"
@@ -90,7 +92,11 @@ def _alone(options: argparse.Namespace) -> str:
 
 
 def _check_flags(options: argparse.Namespace) -> None:
-    """Refuse what makes no sense without windows, and a picture that cannot be written, before any work is done."""
+    """Refuse what makes no sense, alone or without windows, and a picture that cannot be written, before any work."""
+    if options.unknown not in _UNKNOWN:
+        near = get_close_matches(options.unknown, _UNKNOWN, n=1)
+        text = f"--unknown is {printable(options.unknown)!r}; {', '.join(_UNKNOWN)} are allowed"
+        raise DataError("bad_flags", text, f"did you mean {near[0]!r}?" if near else "")
     if options.window is None:
         given = {"--hop": options.hop, "--smooth": options.smooth, _alone(options): _alone(options)}
         for flag in [name for name, value in given.items() if value]:

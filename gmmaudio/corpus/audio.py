@@ -72,11 +72,17 @@ class Facts:
         Samples per second.
     warnings : tuple of ClipWarning
         What is odd about it.
+    channels : int
+        Of the file.
+    coding : str
+        Of the file: its container and coding, such as ``"WAV 16 bit"``.
     """
 
     samples: int
     rate: int
     warnings: tuple[ClipWarning, ...] = ()
+    channels: int = 1
+    coding: str = ""
 
     @property
     def seconds(self) -> float:
@@ -260,7 +266,7 @@ def _read(
         rate = rate or recording.rate
         passed = pass_through(source, rate, consume, limits)
         warnings = (*shortfall(recording, segment, passed.frames), *segment.warnings, *passed.warnings)
-        return passed.result, Facts(passed.samples, rate, warnings)
+        return passed.result, Facts(passed.samples, rate, warnings, recording.channels, recording.coding)
 
 
 def _refuse_array(array: NDArray[np.generic]) -> None:

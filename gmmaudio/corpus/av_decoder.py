@@ -98,7 +98,8 @@ def _recording(path: Path, kind: str, container: Any) -> Recording:
     if not rate or not channels:
         raise corrupt_header(name, kind, "it states no sample rate, or no channels")
     promised = None if kind == "AAC" else _promised(container, stream, rate)
-    return Recording(name, rate, channels, promised, partial(blocks, path, kind, rate, channels), round(_SLACK * rate))
+    take = partial(blocks, path, kind, rate, channels)
+    return Recording(name, rate, channels, promised, take, round(_SLACK * rate), coding=kind)
 
 
 def _promised(container: Any, stream: Any, rate: int) -> int | None:

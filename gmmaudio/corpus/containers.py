@@ -110,6 +110,11 @@ class Header:
     goes_on: bool = False
     tagged: bool = False
 
+    @property
+    def coding(self) -> str:
+        """The container, and of a WAV the number of bits."""
+        return self.kind if self.wav is None else f"{self.kind} {self.wav.bits} bit"
+
 
 @dataclass(frozen=True)
 class _Layout:

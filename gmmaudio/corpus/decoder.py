@@ -100,6 +100,7 @@ def _open_with_soundfile(path: Path, header: Header, limits: Limits) -> Iterator
             _OGG_SLACK if sound.format == "OGG" else 0,
             None if header.ends else min(UNKNOWN, sound.frames),
             header.goes_on,
+            header.coding,
         )
 
 

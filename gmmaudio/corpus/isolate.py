@@ -4,7 +4,8 @@
     path, rate, segment, limits          ->      read_through
     the consumer                         <-      START, block, block, ..., and DONE with the facts, or ERROR
 
-What a worker says is bytes and JSON, never unpickled: it may have been taken over by what it read.
+What a worker says is bytes and JSON, never unpickled: it may have been taken over by what it read. So its samples are
+checked once more: whether they are finite, and within what any clip may be.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ MEMORY = 2**30
 
 _START_UP = 60.0  # seconds for a worker to come up, which are no clip's
 _READY, _START, _BLOCK, _DONE, _ERROR = b"R", b"S", b"B", b"D", b"E"
+_SLACK = 2**16  # samples by which resampling may lengthen a clip
+_OVERSHOOT = 4.0  # times the peak that resampling may make of it
 _LARGEST = 2**28  # bytes in a message; a block, resampled from 4 to 384 kHz, has 25 million
 
 
@@ -95,7 +98,7 @@ class _Workers:
         worker = self._take()
         try:
             worker.ask(os.fspath(path), self.seconds, (rate, start, end, limits))
-            return _follow(worker, consume)
+            return _follow(worker, _Doubt(rate, limits), consume)
         finally:
             if worker.answered:
                 self.idle.append(worker)
@@ -153,16 +156,24 @@ class _Worker:
             text = f"the decoder crashed ({_ending(self.process.exitcode)})"
             self._fail("decoder_crashed", text, "the file is damaged, or made to do this: leave it out")
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-            self._fail("decoder_crashed", "the decoder spoke nonsense", "the file is made to do this: leave it out")
+            self.distrust()
         self.left -= monotonic() - began
         return self.last
 
-    def blocks(self) -> Iterator[Samples]:
-        """The blocks of one pass over the clip."""
+    def blocks(self, doubt: _Doubt) -> Iterator[Samples]:
+        """The blocks of one pass over the clip; what no decoder would send ends them, and the worker."""
+        doubt.samples = 0
         while (message := self.receive())[0] == _BLOCK:
+            if not doubt.admits(message[1]):
+                self.distrust()
+                break
             yield message[1]
-        if message[0] == _ERROR:
-            raise message[1]
+        if self.last[0] == _ERROR:
+            raise self.last[1]
+
+    def distrust(self) -> None:
+        """End a worker that does not keep to what was agreed."""
+        self._fail("decoder_crashed", "the decoder spoke nonsense", "the file is made to do this: leave it out")
 
     def stop(self) -> None:
         """End the process, whatever it does."""
@@ -175,20 +186,41 @@ class _Worker:
         self.last = _ERROR, ClipError(code, f"{self.name}: {text}", hint)
 
 
-def _follow(worker: _Worker, consume: Consumer[T]) -> tuple[T, Facts]:
+class _Doubt:
+    """What the samples of one clip must be, whoever sends them."""
+
+    def __init__(self, rate: int | None, limits: Limits) -> None:
+        self.rate, self.limits, self.samples = rate, limits, 0
+
+    def admits(self, block: Samples) -> bool:
+        """Whether a further block is finite, no louder than a resampler makes of the peak, and not too much."""
+        self.samples += len(block)
+        most = self.limits.max_seconds * (self.rate or self.limits.max_rate) + _SLACK
+        loudest = float(np.abs(block).max(initial=0.0))  # NaN where one is
+        return self.samples <= most and loudest <= _OVERSHOOT * self.limits.peak
+
+    def admits_facts(self, facts: Facts) -> bool:
+        """Whether what is said in the end agrees with what came; only resampling may leave nothing of a clip."""
+        if self.rate is None and not self.samples:
+            return False
+        rates = range(self.limits.min_rate, self.limits.max_rate + 1) if self.rate is None else (self.rate,)
+        return facts.samples == self.samples and facts.rate in rates and 0 < facts.channels <= self.limits.max_channels
+
+
+def _follow(worker: _Worker, doubt: _Doubt, consume: Consumer[T]) -> tuple[T, Facts]:
     """Hand the worker's blocks to the consumer, once per pass, and take the last pass's result."""
     tag, said = worker.receive()
     result: T | ClipError = ClipError("decoder_crashed", f"{worker.name}: the decoder sent nothing")
     while tag == _START:
-        result = attempt(consume, worker.blocks())
+        result = attempt(consume, worker.blocks(doubt))
         tag, said = worker.last
+    if not isinstance(said, ClipError) and not (isinstance(said, Facts) and doubt.admits_facts(said)):
+        worker.distrust()
+        _, said = worker.last
     if isinstance(said, ClipError):
         raise said
     if isinstance(result, ClipError):
         raise result
-    if not isinstance(said, Facts):
-        text = f"{worker.name}: the decoder spoke nonsense"
-        raise ClipError("decoder_crashed", text, "the file is made to do this: leave it out")
     return result, said
 
 
@@ -201,10 +233,9 @@ def _understood(message: bytes) -> tuple[bytes, Any]:
         case b"B":
             return tag, np.frombuffer(body, np.float32)
         case b"D":
-            samples, rate, warnings = json.loads(body)
-            return tag, Facts(
-                int(samples), int(rate), tuple(ClipWarning(str(code), str(text)) for code, text in warnings)
-            )
+            samples, rate, warnings, channels, coding = json.loads(body)
+            odd = tuple(ClipWarning(str(code), str(text)) for code, text in warnings)
+            return tag, Facts(int(samples), int(rate), odd, int(channels), str(coding))
         case b"E":
             record = json.loads(body)
             return tag, ClipError(str(record["code"]), str(record["message"]), str(record["hint"]))
@@ -252,4 +283,5 @@ def _answer(connection: Connection, read: Reader, path: str, request: list[Any])
         _, facts = read(path, rate, send, start, end, limits)
     except ClipError as error:
         return _ERROR, error.record()
-    return _DONE, [facts.samples, facts.rate, [[each.code, each.message] for each in facts.warnings]]
+    odd = [[each.code, each.message] for each in facts.warnings]
+    return _DONE, [facts.samples, facts.rate, odd, facts.channels, facts.coding]

@@ -12,11 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from gmmaudio.corpus.audio import Clip
-from gmmaudio.corpus.containers import read_header
-from gmmaudio.corpus.decoder import open_recording
-from gmmaudio.corpus.limits import Limits
-from gmmaudio.corpus.recording import regular_file
+from gmmaudio.corpus.audio import Facts
 
 _FRAME = 0.05  # seconds: the level is taken in such steps
 _FLOOR = 10  # per cent of the frames lie below the noise floor
@@ -72,49 +68,39 @@ WORDS = {
 """What sentences call each property."""
 
 
-def properties_of(clip: Clip) -> Properties:
+def properties_of(samples: NDArray[np.float32], facts: Facts) -> Properties:
     """The properties of a clip that was read at its file's own rate.
 
     Parameters
     ----------
-    clip : Clip
-        With its path, from `read_clip`.
+    samples : (n,) float32 array
+        All of the clip, mixed down; at least one.
+    facts : Facts
+        What `read_through` says of it.
 
     Returns
     -------
     Properties
 
-    Raises
-    ------
-    ClipError
-        As `read_clip`, when the file cannot be opened again.
-
     Examples
     --------
     >>> import soundfile
     >>> from tempfile import TemporaryDirectory
-    >>> from gmmaudio.corpus.audio import read_clip
+    >>> from gmmaudio.corpus.audio import joined, read_through
     >>> with TemporaryDirectory() as folder:
     ...     soundfile.write(f"{folder}/a.wav", 0.1 * np.sin(np.arange(8000)), 8000)
-    ...     found = properties_of(read_clip(f"{folder}/a.wav"))
+    ...     found = properties_of(*read_through(f"{folder}/a.wav", None, joined))
     >>> found.format, found.seconds, round(found.level)   # 20 log10(0.1) - 3
     ('WAV 16 bit', 1.0, -23)
     """
-    if clip.path is None:
-        raise ValueError("the clip has no file")
-    size = regular_file(clip.path).st_size
-    with open_recording(clip.path, size, Limits()) as recording, clip.path.open("rb") as file:
-        channels, header = recording.channels, read_header(file, size)
-    kind = f"{header.kind} {header.wav.bits} bit" if header.wav is not None else header.kind
-    samples = clip.samples
     return Properties(
-        clip.rate,
-        channels,
-        kind,
-        len(samples) / clip.rate,
+        facts.rate,
+        facts.channels,
+        facts.coding,
+        len(samples) / facts.rate,
         _decibels(_power(samples)),
-        _noise_floor(samples, clip.rate),
-        _bandwidth(samples, clip.rate),
+        _noise_floor(samples, facts.rate),
+        _bandwidth(samples, facts.rate),
         float(np.count_nonzero(np.abs(samples) >= _FULL)) / len(samples),
     )
 

@@ -49,6 +49,8 @@ class Recording:
         The frame at which a stream breaks off, where it lacks the mark of its end. Default None.
     goes_on : bool
         Whether audio stands behind what is promised, where no decoder reads it. Default False.
+    coding : str
+        Container and coding, such as ``"WAV 16 bit"``. Default empty.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Recording:
     slack: int = 0
     torn: int | None = None
     goes_on: bool = False
+    coding: str = ""
 
 
 def regular_file(path: Path) -> os.stat_result:

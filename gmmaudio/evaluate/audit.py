@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from gmmaudio.classify.examples import Failure, Progress, counted
-from gmmaudio.corpus.audio import clip_from_array, read_clip, sample_hash
+from gmmaudio.classify.stored import Stored
+from gmmaudio.corpus.audio import ClipWarning, Reader, clip_from_array, joined, read_through, sample_hash
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.corpus.properties import Properties, properties_of
 from gmmaudio.errors import ClipError, NothingLeft
@@ -18,9 +20,18 @@ from gmmaudio.evaluate.copies import Fingered, copy_findings
 from gmmaudio.evaluate.divisions import division_findings
 from gmmaudio.evaluate.finding import SEVERITIES, Finding
 from gmmaudio.evaluate.recordings import recording_findings
-from gmmaudio.features.fingerprint import RATE, fingerprint
+from gmmaudio.features.fingerprint import NO_PEAKS, RATE, fingerprint
 from gmmaudio.features.matching import comparable
+from gmmaudio.features.store_index import Kept
 from gmmaudio.parallel import map_in_order, one_blas_thread
+
+_NO_SOUND = Finding(
+    "sound_not_at_hand",
+    "note",
+    "a feature store holds no sound: near-copies, and whether the recordings tell the classes apart, were not looked"
+    " for; copies whose samples are the same were, and groups",
+    "audit the corpus itself: gmmaudio audit DATA",
+)
 
 
 @dataclass(frozen=True)
@@ -85,7 +96,11 @@ class _Look:
 
 
 def audit(
-    entries: Sequence[Entry], others: Sequence[Entry] = (), jobs: int = 1, progress: Progress | None = None
+    entries: Sequence[Entry],
+    others: Sequence[Entry] = (),
+    jobs: int = 1,
+    progress: Progress | None = None,
+    read: Reader = read_through,
 ) -> Audit:
     """Look for copies, divided groups, and classes that the recordings give away.
 
@@ -99,6 +114,8 @@ def audit(
         Threads; the result is the same for any number.
     progress : callable, optional
         Called with the number of clips read and their total.
+    read : Reader
+        Default: in this process; `gmmaudio.corpus.isolate.isolated` makes one that decodes in others.
 
     Returns
     -------
@@ -111,7 +128,7 @@ def audit(
     """
     tagged = [*((entry, 0) for entry in entries), *((entry, 1) for entry in others)]
     with one_blas_thread():
-        results = list(counted(map_in_order(_look, tagged, jobs), len(tagged), progress))
+        results = list(counted(map_in_order(partial(_look, read), tagged, jobs), len(tagged), progress))
         looks = [result for result in results if isinstance(result, _Look)]
         failures = tuple(result for result in results if isinstance(result, Failure))
         if failures and not looks:
@@ -124,31 +141,69 @@ def audit(
             *copy_findings(clips, jobs),
             *division_findings(entries, others),
             *recording_findings([look.fingered.entry for look in mine], [look.properties for look in mine]),
-            *_left_out(clips, failures),
+            *_unusable(clips, failures),
+            *_too_short(clips),
         ]
-    found.sort(key=lambda finding: SEVERITIES.index(finding.severity))
-    known = [entry for entry, _ in tagged]
     groups = len({(data, entry.group) for entry, data in tagged if entry.group is not None})
+    return _audit([entry for entry, _ in tagged], groups, clips, found, failures)
+
+
+def audit_stored(stored: Stored, entries: Sequence[Entry] | None = None) -> Audit:
+    """Look for what a feature store can tell: divided groups and exact copies; it holds no sound.
+
+    Parameters
+    ----------
+    stored : Stored
+    entries : sequence of Entry, optional
+        Some of the store's. Default: all.
+
+    Returns
+    -------
+    Audit
+        With the finding ``sound_not_at_hand``, which says what could not be looked for.
+    """
+    rows = [(entry, stored.outcome(entry)) for entry in (stored.entries if entries is None else entries)]
+    failures = tuple(Failure(entry, said) for entry, said in rows if isinstance(said, ClipError))
+    clips = [
+        Fingered(entry, 0, said.sample_hash, NO_PEAKS, _silent(said.warnings))
+        for entry, said in rows
+        if isinstance(said, Kept)
+    ]
+    known = [entry for entry, _ in rows]
+    found = [*copy_findings(clips), *division_findings(known), *_unusable(clips, failures), _NO_SOUND]
+    return _audit(known, len({entry.group for entry in known} - {None}), clips, found, failures)
+
+
+def _audit(
+    entries: Sequence[Entry],
+    groups: int,
+    clips: Sequence[Fingered],
+    found: Sequence[Finding],
+    failures: tuple[Failure, ...],
+) -> Audit:
+    ordered = sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
     compared = sum(comparable(clip.peaks) for clip in clips)
-    return Audit(len(clips), len({entry.label for entry in known}), groups, compared, tuple(found), failures)
+    return Audit(len(clips), len({entry.label for entry in entries}), groups, compared, tuple(ordered), failures)
 
 
-def _look(task: tuple[Entry, int]) -> _Look | Failure:
+def _look(read: Reader, task: tuple[Entry, int]) -> _Look | Failure:
     entry, data = task
     try:
-        clip = read_clip(entry.path, None, entry.start, entry.end)
-        properties = properties_of(clip)
-        low = clip_from_array(clip.samples, clip.rate, RATE)
+        samples, facts = read(entry.path, None, joined, entry.start, entry.end)
+        low = clip_from_array(samples, facts.rate, RATE)
     except ClipError as error:
         return Failure(entry, error)
-    silent = any(warning.code == "silence" for warning in clip.warnings)
     peaks = fingerprint(low.samples, low.rate)
-    return _Look(Fingered(entry, data, sample_hash(clip.samples), peaks, silent), properties)
+    fingered = Fingered(entry, data, sample_hash(samples), peaks, _silent(facts.warnings))
+    return _Look(fingered, properties_of(samples, facts))
 
 
-def _left_out(clips: Sequence[Fingered], failures: Sequence[Failure]) -> list[Finding]:
+def _silent(warnings: Sequence[ClipWarning]) -> bool:
+    return any(warning.code == "silence" for warning in warnings)
+
+
+def _unusable(clips: Sequence[Fingered], failures: Sequence[Failure]) -> list[Finding]:
     silent = [clip for clip in clips if clip.silent]
-    short = [clip for clip in clips if not clip.silent and not comparable(clip.peaks)]
     found = []
     if failures:
         text = f"{len(failures)} clips cannot be read, such as: {failures[0].error.message}"
@@ -157,18 +212,13 @@ def _left_out(clips: Sequence[Fingered], failures: Sequence[Failure]) -> list[Fi
     if silent:
         text = f"{len(silent)} clips hold nothing but digital silence; they count as copies of nothing"
         found.append(Finding("silence", "warning", text, "remove them", tuple((clip.name,) for clip in silent)))
-    if short:
-        text = (
-            f"{len(short)} clips are too short or too plain to be compared by fingerprint; exact copies were looked for"
-        )
-        rows = tuple((clip.name,) for clip in short)
-        found.append(
-            Finding(
-                "not_compared",
-                "note",
-                text,
-                "about half a second of sound is needed",
-                rows,
-            )
-        )
     return found
+
+
+def _too_short(clips: Sequence[Fingered]) -> list[Finding]:
+    short = [clip for clip in clips if not clip.silent and not comparable(clip.peaks)]
+    if not short:
+        return []
+    text = f"{len(short)} clips are too short or too plain to be compared by fingerprint; exact copies were looked for"
+    rows = tuple((clip.name,) for clip in short)
+    return [Finding("not_compared", "note", text, "about half a second of sound is needed", rows)]

@@ -8,10 +8,11 @@ are long enough.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gmmaudio.classify.classifier import Classifier
 from gmmaudio.classify.examples import Example, Failure, Progress, counted
@@ -23,6 +24,9 @@ from gmmaudio.evaluate.evaluation import Evaluation, Prediction
 from gmmaudio.evaluate.sure_figure import Figure, in_brackets, interval_as_plain, legend, mark, share_of
 from gmmaudio.measures.intervals import Interval
 from gmmaudio.parallel import map_in_order, one_blas_thread
+
+if TYPE_CHECKING:
+    from gmmaudio.evaluate.cross_validation import CrossValidation
 
 COLUMNS = ("cavg", "cllr", "min_cllr", "calibration_error")
 
@@ -66,6 +70,16 @@ class Durations:
         lines += [f"no clip is as long as {length:g} s" for length in self.too_long]
         notes = dict.fromkeys(f"{length:g} s: {text}" for length, each in self.found.items() for text in each.warnings)
         return "\n".join([*lines, *(f"warning: {text}" for text in notes)])
+
+
+def as_json(found: Evaluation | CrossValidation, durations: Durations | None = None) -> str:
+    """An evaluation, and the same by duration, as one JSON object."""
+    return json.dumps(found.as_dict() | ({} if durations is None else durations.as_dict()), indent=2)
+
+
+def as_text(found: Evaluation | CrossValidation, durations: Durations | None = None) -> str:
+    """The same for the terminal."""
+    return "\n\n".join(part.as_text() for part in (found, durations) if part is not None)
 
 
 def lengths_from(text: str) -> tuple[float, ...]:

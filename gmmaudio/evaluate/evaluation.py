@@ -48,6 +48,8 @@ class Prediction:
         The part of the file in seconds, where it is not the whole.
     decision : Decision or None
         What the classifier said in full: scores, posteriors, margin; None where only the label is known.
+    sample_hash : str or None
+        Of the samples that it was decided by, if known: by that the clip is known again.
     """
 
     path: str
@@ -58,6 +60,7 @@ class Prediction:
     start: float | None = None
     end: float | None = None
     decision: Decision | None = None
+    sample_hash: str | None = None
 
 
 @dataclass(frozen=True)

@@ -208,7 +208,7 @@ def _predict(classifier: Classifier, examples: Sequence[Example], jobs: int) -> 
         decision = classifier.decide_frames(example.frames, example.seconds, example.voiced_seconds)
         entry = example.entry
         where = (entry.group, example.seconds, entry.start, entry.end)
-        return Prediction(entry.name, entry.label, decision.label, *where, decision)
+        return Prediction(entry.name, entry.label, decision.label, *where, decision, example.sample_hash)
 
     with one_blas_thread():
         return list(map_in_order(one, examples, jobs))

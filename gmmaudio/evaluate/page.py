@@ -42,21 +42,24 @@ class Context:
         Facts about the model or the training: plain values, mappings of them.
     entries : sequence of Entry
         Where the clips are, for the sound of the worst errors.
-    findings : sequence of Finding
-        The audit's.
+    findings : sequence of Finding or None
+        The audit's; None where there was none.
     durations : mapping of float to Evaluation
         What was found when the clips were cut to so many seconds.
     read : Reader
         What reads the clips; default: this process.
+    rate : int or None
+        The rate in Hz at which predictions' hashes were taken; None where there are none.
     """
 
     title: str = "Evaluation"
     command: str = ""
     model: Mapping[str, Any] = field(default_factory=dict)
     entries: Sequence[Entry] = ()
-    findings: Sequence[Finding] = ()
+    findings: Sequence[Finding] | None = None
     durations: Mapping[float, Evaluation] = field(default_factory=dict)
     read: Reader = read_through
+    rate: int | None = None
 
 
 def html_page(found: Evaluation | CrossValidation, context: Context) -> str:
@@ -92,7 +95,7 @@ def html_page(found: Evaluation | CrossValidation, context: Context) -> str:
         score_sections.scores(trials),
         score_sections.curves(trials),
         sections.durations(context.durations),
-        sections.mistakes(worst(pooled, context.entries, read=context.read), pooled),
+        sections.mistakes(worst(pooled, context.entries, context.rate, read=context.read), pooled),
         sections.failed(pooled),
         sections.model(context.model, found),
         sections.command(context.command),

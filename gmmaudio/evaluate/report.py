@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmmaudio.errors import DataError
+from gmmaudio.evaluate.durations import Durations, as_json, as_text
 from gmmaudio.evaluate.evaluation import Evaluation
 from gmmaudio.evaluate.page import Context, html_page
 from gmmaudio.evaluate.plots import confusion_picture
@@ -20,7 +20,11 @@ NO_CONTEXT = Context()
 
 
 def write_report(
-    folder: Path, found: Evaluation | CrossValidation, pooled: Evaluation, context: Context = NO_CONTEXT
+    folder: Path,
+    found: Evaluation | CrossValidation,
+    pooled: Evaluation,
+    context: Context = NO_CONTEXT,
+    durations: Durations | None = None,
 ) -> None:
     """Write report.html, evaluation.json, evaluation.txt and confusion.png.
 
@@ -36,6 +40,8 @@ def write_report(
         What the picture shows.
     context : Context, default empty
         What the page shows beside the figures: the model, the command, where the clips are.
+    durations : Durations, optional
+        What else is shown as JSON and text.
 
     Raises
     ------
@@ -44,8 +50,8 @@ def write_report(
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / "evaluation.json", (json.dumps(found.as_dict(), indent=2) + "\n").encode())
-        text = found.as_text() + "\n"
+        write_atomically(folder / "evaluation.json", (as_json(found, durations) + "\n").encode())
+        text = as_text(found, durations) + "\n"
         write_atomically(folder / "evaluation.txt", text.encode("utf-8", "backslashreplace"))
         write_atomically(folder / "report.html", html_page(found, context).encode("utf-8", "backslashreplace"))
         confusion_picture(pooled, folder / "confusion.png")

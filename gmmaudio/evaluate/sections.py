@@ -35,11 +35,14 @@ def warnings(found: Evaluation) -> Markup | None:
     return tag("div", *(tag("p", " ".join(text.split())) for text in texts), class_="notice", role="note")
 
 
-def findings(found: Sequence[Finding]) -> Markup | None:
-    """What an audit of the data found."""
-    if not found:
+def findings(found: Sequence[Finding] | None) -> Markup | None:
+    """What an audit of the data found, if there was one."""
+    if found is None:
         return None
-    return tag("section", tag("h2", "What the audit found"), *(_finding(one) for one in found))
+    told = [_finding(one) for one in found] or [
+        tag("p", "Nothing: no copies, no divided groups, no tell-tale recordings.")
+    ]
+    return tag("section", tag("h2", "What the audit found"), *told)
 
 
 def _finding(one: Finding) -> Markup:

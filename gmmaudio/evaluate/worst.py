@@ -1,22 +1,26 @@
 """The errors that a classifier made most surely, with what can be heard and seen of them.
 
-The clips are read again when the page is written: they may be gone, or have changed. A clip that cannot be read is
-shown without sound, and the reason is said.
+The clips are read again when the page is written: they may be gone, or have changed, and a feature store, which knows
+their names only, may name any file. So a clip is played only if its samples are those that were scored; one that is
+not, or cannot be read, is shown without sound, and the reason is said.
 """
 
 from __future__ import annotations
 
 import base64
 import io
+import os
 import struct
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmaudio.corpus.audio import Clip, Reader, joined, read_through
+from gmmaudio.corpus.audio import Clip, Reader, hashed, joined, read_through
 from gmmaudio.corpus.excerpt import MP3_RATE, loudest, mp3
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.errors import ClipError
@@ -29,6 +33,9 @@ _WINDOW = 1024  # samples
 _ROWS, _COLUMNS = 72, 280
 _RANGE = 12.0  # nats of power between black and white: 52 dB
 _INKS = np.array([[16, 14, 38], [64, 32, 110], [168, 52, 108], [240, 120, 70], [252, 226, 164]], np.float64)
+
+
+NOT_AT_HAND = "the sound is not at hand; where a feature store was scored, --root names the folder of its clips"
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,11 @@ class Mistake:
 
 
 def worst(
-    found: Evaluation, entries: Sequence[Entry] = (), most: int = MOST, read: Reader = read_through
+    found: Evaluation,
+    entries: Sequence[Entry] = (),
+    rate: int | None = None,
+    most: int = MOST,
+    read: Reader = read_through,
 ) -> list[Mistake]:
     """The mistakes with the greatest lead over the truth, greatest first.
 
@@ -78,17 +89,47 @@ def worst(
     ----------
     found : Evaluation
     entries : sequence of Entry
-        Where the clips are; without one a mistake has no excerpt.
+        Where the clips are; without one a mistake has no excerpt, and with neither entries nor rate that is not said.
+    rate : int, optional
+        The rate in Hz at which the predictions' hashes were taken: a clip with other samples is not played. Default:
+        what the entries say is trusted.
     most : int, default 10
     read : Reader
         What reads them; `gmmaudio.corpus.isolate.isolated` makes one that decodes in other processes.
     """
     wrong = [clip for clip in found.predictions if clip.label is not None and clip.label != clip.truth]
     ranked = sorted(wrong, key=lambda clip: -(_lead(clip) or 0.0))[:most]
-    if not entries:
+    if not entries and rate is None:
         return [Mistake(clip, _lead(clip)) for clip in ranked]
     where = {(entry.name, entry.start, entry.end): entry for entry in entries}
-    return [_heard(clip, where.get((clip.path, clip.start, clip.end)), read) for clip in ranked]
+    return [_heard(clip, where.get((clip.path, clip.start, clip.end)), rate, read) for clip in ranked]
+
+
+def below(entries: Sequence[Entry], root: Path | None) -> list[Entry]:
+    """The entries of a feature store whose names lead to a place below a folder, with that for their path.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+        Their names are not trusted: an absolute one, and one that leaves the folder by ``..`` or by a link, is left
+        out.
+    root : Path or None
+        What the names are relative to. None: nothing is known of where they are.
+
+    Examples
+    --------
+    >>> names = ["a/1.wav", "../1.wav", "/etc/1.wav"]
+    >>> [entry.name for entry in below([Entry(Path(name), "dog") for name in names], Path("corpus"))]
+    ['a/1.wav']
+    """
+    if root is None:
+        return []
+    bound = Path(os.path.realpath(root))
+    return [
+        replace(entry, path=root / entry.name)
+        for entry in entries
+        if not Path(entry.name).is_absolute() and Path(os.path.realpath(root / entry.name)).is_relative_to(bound)
+    ]
 
 
 def _lead(clip: Prediction) -> float | None:
@@ -101,15 +142,27 @@ def _lead(clip: Prediction) -> float | None:
     return known[clip.label] - known[clip.truth]
 
 
-def _heard(clip: Prediction, entry: Entry | None, read: Reader) -> Mistake:
+def _heard(clip: Prediction, entry: Entry | None, rate: int | None, read: Reader) -> Mistake:
     lead = _lead(clip)
     if entry is None:
-        return Mistake(clip, lead, silence="it was not said where the clip is")
+        return Mistake(clip, lead, silence=NOT_AT_HAND)
     try:
+        if rate is not None and clip.sample_hash != _hash(entry, rate, read):
+            return Mistake(clip, lead, silence="the file of this name holds other samples than were scored")
         samples, facts = read(entry.path, MP3_RATE, joined, entry.start, entry.end)
         return Mistake(clip, lead, excerpt(Clip(samples, facts.rate)))
     except ClipError as error:
         return Mistake(clip, lead, silence=f"the clip could not be read again: {error.message}")
+
+
+def _hash(entry: Entry, rate: int, read: Reader) -> str:
+    def consume(blocks: Iterator[NDArray[np.float32]]) -> str:
+        digest = sha256()
+        for _ in hashed(blocks, digest):
+            pass
+        return digest.hexdigest()
+
+    return read(entry.path, rate, consume, entry.start, entry.end)[0]
 
 
 def excerpt(clip: Clip, seconds: float = SECONDS) -> Excerpt:

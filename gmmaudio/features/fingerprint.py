@@ -63,6 +63,10 @@ class Fingerprint:
         return len(self.times)
 
 
+NO_PEAKS = Fingerprint(np.empty(0, np.int32), np.empty(0, np.int32), 1)
+"""The fingerprint of what cannot be heard; it matches nothing."""
+
+
 def fingerprint(samples: Floats, rate: int) -> Fingerprint:
     """The fingerprint of a clip.
 
