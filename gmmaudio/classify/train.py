@@ -137,8 +137,10 @@ def train(
     return trained if pieces is None else calibrated(trained, examples, settings, pieces, jobs)
 
 
-def fit_classes(examples: Sequence[Example], failures: Sequence[Failure], settings: Training, jobs: int = 1) -> Trained:
-    """Train on examples whose frames are there already; ``failures`` are reported, and must leave no label empty.
+def fit_classes(
+    examples: Sequence[Example], failures: Sequence[Failure], settings: Training, jobs: int = 1, least: int = 2
+) -> Trained:
+    """Train on examples whose frames are there already; ``failures`` are reported, and must leave ``least`` labels.
 
     Raises
     ------
@@ -147,6 +149,8 @@ def fit_classes(examples: Sequence[Example], failures: Sequence[Failure], settin
     """
     members = _members(examples, failures)
     refuse_reserved(members)
+    if len(members) < least:
+        raise DataError("one_class", f"only the label {', '.join(members) or '(none)'}: there is nothing to decide")
     fitted = fit_scorer(members, settings, jobs)
     classifier = Classifier(
         tuple(members),
@@ -213,8 +217,6 @@ def _require_material(members: dict[str, list[Example]], failures: Sequence[Fail
                 f"none of the {len(reasons)} clips of label {label!r} can be used; the first: {reasons[0].message}",
                 reasons[0].hint,
             )
-    if len(members) < 2:
-        raise DataError("one_class", f"only the label {', '.join(members) or '(none)'}: there is nothing to decide")
 
 
 def group_hash(group: str) -> str:
