@@ -228,8 +228,8 @@ class Classifier:
         odds = np.exp(evidence - evidence.max())
         best = int(kept[evidence.argmax()])
         known = not self.may_refuse or self.gate is None or self.gate.accepts(likelihoods, best)
-        floor = None if self.unknown == "never" else self.floor
-        known = known and (floor is None or floor.accepts(float(every[best])))
+        if self.floor is not None and self.unknown != "never":
+            known = self.floor.accepts(float(every[best]))
         others = np.delete(every[kept], np.searchsorted(kept, best))
         return Decision(
             label=self.labels[best] if known else None,
@@ -241,7 +241,7 @@ class Classifier:
             voiced_seconds=voiced_seconds,
             warnings=(*warnings, *self._length_warnings(len(frames), voiced_seconds)),
             calibrated=self.calibration is not None,
-            threshold=None if floor is None else floor.threshold,
+            threshold=None if self.floor is None else self.floor.threshold,
         )
 
     def _scores(self, frames: NDArray[np.floating]) -> Floats:

@@ -158,8 +158,6 @@ def _folds(examples: Sequence[Example], seed: int) -> NDArray[np.int64]:
     try:
         return calibration_folds(examples, seed)
     except DataError as error:
-        text = (
-            f"false alarms are measured on groups that were not heard, and all {len(examples)} clips are of one group"
-        )
+        text = f"false alarms are measured on groups not heard, and all {len(examples)} clips are of one group"
         hint = "record a second session; or leave groups out, and expect more false alarms than are measured"
         raise DataError("too_few_groups", text, hint) from error
