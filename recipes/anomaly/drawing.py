@@ -48,7 +48,7 @@ def draw_curves(axes: Axes, heard: Sequence[Heard]) -> None:
         alarms, hits = error_rates(scores[odd], scores[~odd]).roc
         axes.plot(100 * alarms, 100 * hits, color=colour, lw=1.8, label=name)
     axes.legend(loc="lower right", frameon=False, fontsize=9)
-    axes.text(100 * MOST_FALSE_ALARMS / 2, 3, "partial\narea", ha="center", fontsize=8, color=BLUE)
+    axes.text(100 * MOST_FALSE_ALARMS + 1.5, 72, "partial AUC:\nthis strip", fontsize=8.5, color=BLUE)
     axes.set(xlabel="normal clips called anomalies (%)", ylabel="anomalies found (%)", xlim=(0, 100), ylim=(0, 101))
     axes.set_title("all thresholds at once")
 
@@ -62,11 +62,15 @@ def draw_alarms(axes: Axes, heard: Sequence[Heard], false_alarms: float) -> None
         colour = BLUE if way == ways[-1] else ORANGE
         axes.plot([low, high], [row, row], color=colour, lw=2)
         axes.plot([100 * rate.value], [row], "o", color=colour)
-        axes.text(100 * rate.value, row + 0.13, f"{100 * rate.value:.1f} %", ha="center", fontsize=9, color=colour)
+        axes.text(100 * rate.value + 0.3, row + 0.12, f"{100 * rate.value:.1f} %", fontsize=9, color=colour)
     axes.axvline(100 * false_alarms, color=INK, lw=1, ls=(0, (3, 2)))
     axes.text(100 * false_alarms + 0.4, len(ways) - 0.6, "asked for", fontsize=8.5, color=INK)
-    axes.set_yticks(range(len(ways)), [way.replace(" ", "\n", 1) if len(way) > 18 else way for way in ways[::-1]])
-    axes.set(xlabel="normal clips called anomalies (%)", ylim=(-0.5, len(ways) - 0.3), title="threshold set ...")
+    axes.set_yticks(range(len(ways)), [way.replace("clips learnt", "clips\nlearnt") for way in ways[::-1]])
+    axes.set(
+        xlabel="normal clips called anomalies (%)",
+        ylim=(-0.5, len(ways) - 0.3),
+        title="false alarms, by where the threshold was set",
+    )
     axes.set_xlim(left=0)
 
 
