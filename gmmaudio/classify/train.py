@@ -140,7 +140,7 @@ def train(
 def fit_classes(
     examples: Sequence[Example], failures: Sequence[Failure], settings: Training, jobs: int = 1, least: int = 2
 ) -> Trained:
-    """Train on examples whose frames are there already; ``failures`` are reported, and must leave ``least`` labels.
+    """Train on examples whose frames are there already, of ``least`` labels; ``failures`` must leave none empty.
 
     Raises
     ------
@@ -196,8 +196,7 @@ def calibrated(
 
 
 def _learned(learned: Learned) -> list[str]:
-    parts = (learned.calibration, learned.gate)
-    return [*(part.summary for part in parts if part is not None), *learned.remarks]
+    return [*(part.summary for part in (learned.calibration, learned.gate) if part is not None), *learned.remarks]
 
 
 def _members(examples: Sequence[Example], failures: Sequence[Failure]) -> dict[str, list[Example]]:
@@ -279,8 +278,7 @@ def _facts(settings: Training, members: dict[str, list[Example]], fitted: Fitted
 
 
 def _course(fit: Fit) -> dict[str, object]:
-    history = [round(value, 6) for value in fit.log_likelihood]
-    return {"iterations": len(history), "log_likelihood": history}
+    return {"iterations": len(fit.log_likelihood), "log_likelihood": [round(value, 6) for value in fit.log_likelihood]}
 
 
 def _groups(examples: Sequence[Example]) -> int:
