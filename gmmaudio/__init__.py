@@ -12,6 +12,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AnomalyDetector": "estimators",
     "AudioClassifier": "estimators",
     "Classifier": "classify.classifier",
     "Decision": "classify.classifier",

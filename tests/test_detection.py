@@ -11,7 +11,7 @@ from sklearn import metrics as sklearn_metrics
 from sklearn.isotonic import isotonic_regression
 
 from gmmaudio.errors import DataError
-from gmmaudio.measures.detection import area_under_curve, equal_error_rate, error_rates, probit
+from gmmaudio.measures.detection import area_under_curve, equal_error_rate, error_rates, partial_area, probit
 from gmmaudio.measures.pooling import pool_adjacent_violators
 
 # Few different values, so that ties abound; ints as floats, so that maps of them stay exact.
@@ -229,3 +229,21 @@ def test_det_has_false_alarms_first() -> None:
     at = int(np.flatnonzero(rates.thresholds == 2.0)[0])
     alarm, miss = (axis[at] for axis in rates.det)
     assert (alarm, miss) == pytest.approx((0.0, -0.6744897501960817))  # quantiles of 1/2 and 1/4
+
+
+@given(scores, scores, st.sampled_from([0.05, 0.1, 0.37, 0.5, 1.0]))
+def test_partial_area_is_scikit_learns(targets, others, most):
+    truth = [1] * len(targets) + [0] * len(others)
+    expected = sklearn_metrics.roc_auc_score(truth, [*targets, *others], max_fpr=most)
+    assert partial_area(targets, others, most) == pytest.approx(expected, abs=1e-12)
+
+
+def test_partial_area_at_its_ends():
+    assert partial_area([2, 3], [0, 1]) == 1
+    assert partial_area([1, 1], [1, 1], 0.3) == pytest.approx(0.5)  # one tie: the diagonal
+    # All wrong: no area at all, (1 - (f^2 / 2) / (f - f^2 / 2)) / 2 with f = 0.1.
+    assert partial_area([0], [1], 0.1) == pytest.approx((1 - 0.005 / 0.095) / 2)
+    for most in (0, 1.1, float("nan")):
+        with pytest.raises(DataError) as caught:
+            partial_area([1], [0], most)
+        assert caught.value.code == "bad_rate"

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmaudio.classify.calibrate import Calibration
+from gmmaudio.classify.floor import Floor
 from gmmaudio.classify.gate import Gate
 from gmmaudio.classify.scorers import Scorer
 from gmmaudio.corpus.audio import Clip, ClipWarning, Reader, clip_from_array, read_through
@@ -49,6 +50,8 @@ class Decision:
     calibrated : bool, default False
         Whether the posteriors were calibrated. Without that they are far too sure, for the frames of a clip are
         not independent.
+    threshold : float or None, default None
+        Of a model of one label: below which score a clip is unknown.
     """
 
     label: str | None
@@ -60,6 +63,7 @@ class Decision:
     voiced_seconds: float
     warnings: tuple[ClipWarning, ...] = ()
     calibrated: bool = False
+    threshold: float | None = None
 
     @property
     def unknown(self) -> bool:
@@ -78,6 +82,7 @@ class Decision:
             "seconds": self.seconds,
             "voiced_seconds": self.voiced_seconds,
             "warnings": [{"code": warning.code, "message": warning.message} for warning in self.warnings],
+            **({} if self.threshold is None else {"threshold": self.threshold}),
         }
 
 
@@ -103,6 +108,8 @@ class Classifier:
         When to answer that a clip is unknown. Default: never.
     unknown : "auto", "always" or "never", default "auto"
         Whether the gate is used: "auto" does so where it refuses at most 10 % of the clips that it should know.
+    floor : Floor, optional
+        Of a model of one label: below which score a clip is unknown, unless ``unknown`` is "never".
 
     Examples
     --------
@@ -120,6 +127,7 @@ class Classifier:
     calibration: Calibration | None = None
     gate: Gate | None = None
     unknown: str = "auto"
+    floor: Floor | None = None
 
     @property
     def may_refuse(self) -> bool:
@@ -220,6 +228,8 @@ class Classifier:
         odds = np.exp(evidence - evidence.max())
         best = int(kept[evidence.argmax()])
         known = not self.may_refuse or self.gate is None or self.gate.accepts(likelihoods, best)
+        if self.floor is not None and self.unknown != "never":
+            known = self.floor.accepts(float(every[best]))
         others = np.delete(every[kept], np.searchsorted(kept, best))
         return Decision(
             label=self.labels[best] if known else None,
@@ -231,6 +241,7 @@ class Classifier:
             voiced_seconds=voiced_seconds,
             warnings=(*warnings, *self._length_warnings(len(frames), voiced_seconds)),
             calibrated=self.calibration is not None,
+            threshold=None if self.floor is None else self.floor.threshold,
         )
 
     def _scores(self, frames: NDArray[np.floating]) -> Floats:
@@ -254,11 +265,12 @@ class Classifier:
         return scores if self.scorer.score_kind == "logit" else frames * scores
 
     def _length_warnings(self, frames: int, voiced_seconds: float) -> list[ClipWarning]:
-        shortest = 0 if self.calibration is None else self.calibration.shortest
-        if frames >= shortest:
+        learned = self.calibration or self.floor
+        if learned is None or frames >= learned.shortest:
             return []
-        least = shortest * voiced_seconds / frames
-        text = f"{voiced_seconds:.2f} s of sound; calibration saw no clip below {least:.2f} s: trust posteriors less"
+        least = learned.shortest * voiced_seconds / frames
+        trust = "trust posteriors less" if self.floor is None else "unknown will be answered more often"
+        text = f"{voiced_seconds:.2f} s of sound; calibration saw no clip below {least:.2f} s: {trust}"
         return [ClipWarning("shorter_than_calibrated", text)]
 
     def log_prior(self, prior: Mapping[str, float] | None, among: Sequence[str] | None) -> Floats:

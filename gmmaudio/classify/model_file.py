@@ -13,7 +13,7 @@ Layout, format version 1::
                                                      groups, each sorted
     metadata "gmmaudio"                              {"format_version", "labels", "scorer": {"type", "covariance"},
                                                      "front_end", "training"}; "c" in the scorer of type "adapted";
-                                                     "calibration", "gate" where they were learned
+                                                     "calibration", "gate", "floor" where they were learned
 
 A reader of version 1 from before the last two types refuses them as not known, so they need no version of their own.
 """
@@ -28,6 +28,7 @@ import numpy as np
 
 from gmmaudio.classify.calibrate import calibration_from
 from gmmaudio.classify.classifier import Classifier
+from gmmaudio.classify.floor import floor_from
 from gmmaudio.classify.gate import gate_from
 from gmmaudio.classify.scorer_tensors import pack, unpack
 from gmmaudio.errors import DataError, ModelError
@@ -78,7 +79,8 @@ def to_bytes(classifier: Classifier) -> bytes:
         "front_end": classifier.front_end.as_dict(),
         "training": dict(classifier.training),
     }
-    for name, part in (("calibration", classifier.calibration), ("gate", classifier.gate)):
+    learned = {"calibration": classifier.calibration, "gate": classifier.gate, "floor": classifier.floor}
+    for name, part in learned.items():
         if part is not None:
             facts[name] = part.as_dict()
     return write(tensors, facts)
@@ -111,6 +113,8 @@ def _classifier(facts: Mapping[str, Any], tensors: Tensors) -> Classifier:
     scorer = unpack(facts.get("scorer"), tensors, len(labels), front_end.dimension)  # type: ignore[arg-type]
     calibration = calibration_from(facts["calibration"], len(labels)) if "calibration" in facts else None  # type: ignore[arg-type]
     gate = gate_from(facts["gate"]) if "gate" in facts else None
+    floor = floor_from(facts["floor"]) if "floor" in facts else None
+    require(floor is None or (len(labels) == 1 and scorer.score_kind == "loglik"), "a floor is for one label only")  # type: ignore[arg-type]
     clips, groups = (tensor(tensors, f"{name}_hashes", np.uint8, (None, 32)) for name in ("clip", "group"))
-    decision = {"calibration": calibration, "gate": gate}
+    decision = {"calibration": calibration, "gate": gate, "floor": floor}
     return Classifier(tuple(labels), scorer, front_end, clips, groups, training, **decision)  # type: ignore[arg-type]

@@ -62,10 +62,14 @@ def _verdict(row: dict[str, Any], top: int) -> str:
     if "error" in row:
         hint = f" ({printable(row['error']['hint'])})" if row["error"]["hint"] else ""
         return f"error {row['error']['code']}: {printable(row['error']['message'])}{hint}"
+    warned = "".join(f"  ({warning['code']})" for warning in row["warnings"])
+    if "threshold" in row:
+        score, *_ = row["scores"].values()
+        label = "unknown" if row["unknown"] else printable(row["label"])
+        return f"{label}  {score:.3f} (threshold {row['threshold']:.3f})" + warned
     # Posteriors that are not calibrated are mostly 0: among these the scores say which is next.
     best = sorted(row["posteriors"].items(), key=lambda item: (item[1], row["scores"][item[0]]), reverse=True)[:top]
     named = "  ".join(f"{printable(label)} {posterior:.3f}" for label, posterior in best)
-    warned = "".join(f"  ({warning['code']})" for warning in row["warnings"])
     return ("unknown  " if row["unknown"] else "") + named + warned
 
 

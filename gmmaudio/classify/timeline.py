@@ -112,6 +112,8 @@ def score_windows(
         ``unknown_label``, ``bad_prior``.
     """
     _check(classifier, windows)
+    if smooth is not None and classifier.floor is not None:
+        raise DataError("bad_setting", "smoothing is between labels, and the model has one", "leave --smooth out")
     log_prior = classifier.log_prior(prior, among)
 
     def decided(blocks: Iterator[Samples]) -> list[Window]:

@@ -137,8 +137,10 @@ def train(
     return trained if pieces is None else calibrated(trained, examples, settings, pieces, jobs)
 
 
-def fit_classes(examples: Sequence[Example], failures: Sequence[Failure], settings: Training, jobs: int = 1) -> Trained:
-    """Train on examples whose frames are there already; ``failures`` are reported, and must leave no label empty.
+def fit_classes(
+    examples: Sequence[Example], failures: Sequence[Failure], settings: Training, jobs: int = 1, least: int = 2
+) -> Trained:
+    """Train on examples whose frames are there already, of ``least`` labels; ``failures`` must leave none empty.
 
     Raises
     ------
@@ -147,6 +149,8 @@ def fit_classes(examples: Sequence[Example], failures: Sequence[Failure], settin
     """
     members = _members(examples, failures)
     refuse_reserved(members)
+    if len(members) < least:
+        raise DataError("one_class", f"only the label {', '.join(members) or '(none)'}: there is nothing to decide")
     fitted = fit_scorer(members, settings, jobs)
     classifier = Classifier(
         tuple(members),
@@ -192,8 +196,7 @@ def calibrated(
 
 
 def _learned(learned: Learned) -> list[str]:
-    parts = (learned.calibration, learned.gate)
-    return [*(part.summary for part in parts if part is not None), *learned.remarks]
+    return [*(part.summary for part in (learned.calibration, learned.gate) if part is not None), *learned.remarks]
 
 
 def _members(examples: Sequence[Example], failures: Sequence[Failure]) -> dict[str, list[Example]]:
@@ -213,8 +216,6 @@ def _require_material(members: dict[str, list[Example]], failures: Sequence[Fail
                 f"none of the {len(reasons)} clips of label {label!r} can be used; the first: {reasons[0].message}",
                 reasons[0].hint,
             )
-    if len(members) < 2:
-        raise DataError("one_class", f"only the label {', '.join(members) or '(none)'}: there is nothing to decide")
 
 
 def group_hash(group: str) -> str:
@@ -277,8 +278,7 @@ def _facts(settings: Training, members: dict[str, list[Example]], fitted: Fitted
 
 
 def _course(fit: Fit) -> dict[str, object]:
-    history = [round(value, 6) for value in fit.log_likelihood]
-    return {"iterations": len(history), "log_likelihood": history}
+    return {"iterations": len(fit.log_likelihood), "log_likelihood": [round(value, 6) for value in fit.log_likelihood]}
 
 
 def _groups(examples: Sequence[Example]) -> int:

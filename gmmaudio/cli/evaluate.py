@@ -40,12 +40,15 @@ def run(options: argparse.Namespace) -> int:
     from gmmaudio.classify.model_file import load
     from gmmaudio.corpus.manifest import in_split
     from gmmaudio.corpus.selection import in_fold
+    from gmmaudio.evaluate.anomalies import evaluate_one_class
     from gmmaudio.evaluate.durations import evaluate_durations, lengths_from
     from gmmaudio.evaluate.heldout import evaluate
 
     refuse_half_a_fold(options)
     lengths = lengths_from(options.durations) if options.durations else ()
     classifier, durations = load(options.model), None
+    if classifier.floor is not None:
+        _refuse_for_one_class(options)
     with reader(options) as audio:
         entries, read, own = open_data(options, audio)
         if lengths and own is not None:
@@ -56,9 +59,18 @@ def run(options: argparse.Namespace) -> int:
             entries = [entry for entry, kept in zip(entries, inside, strict=True) if kept]
         warn_without_groups(entries)
         shown = progress(options, "scoring")
-        found = evaluate(classifier, entries, cores(options), options.allow_leaks, shown, read)
+        figures = evaluate if classifier.floor is None else evaluate_one_class
+        found = figures(classifier, entries, cores(options), options.allow_leaks, shown, read)
         if lengths:
             answering = replace(classifier, gate=None)  # as in evaluate
             durations = evaluate_durations(answering, entries, lengths, cores(options), shown, audio)
         known, rate = describe(options.model), classifier.front_end.rate
         return print_figures(found, found, options, entries, known, audio, rate, durations)
+
+
+def _refuse_for_one_class(options: argparse.Namespace) -> None:
+    """What is made for several labels."""
+    for flag, given in {"--report": options.report, "--durations": options.durations}.items():
+        if given:
+            text = f"{flag} compares labels, and the model has one"
+            raise DataError("bad_flags", text, "leave it out; --format json has every figure")

@@ -93,6 +93,14 @@ def components(text: str) -> int:
 components.__name__ = "number of components"
 
 
+def share(text: str) -> float:
+    """The kind of a flag's value: a share between 0 and 1."""
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text} does not lie between 0 and 1")
+    return value
+
+
 def prior(text: str) -> dict[str, float]:
     """The kind of --prior."""
     try:
@@ -122,8 +130,13 @@ def reader(options: argparse.Namespace) -> Iterator[Reader]:
         yield read_through
 
 
-def open_data(options: argparse.Namespace, read: Reader) -> tuple[list[Entry], ExampleReader, FrontEnd | None]:
-    """The entries of DATA, what reads their frames, and the front end where DATA has one: a feature store."""
+def open_data(
+    options: argparse.Namespace, read: Reader, corpus: Callable[[Path, Path | None], list[Entry]] | None = None
+) -> tuple[list[Entry], ExampleReader, FrontEnd | None]:
+    """The entries of DATA, what reads their frames, and the front end where DATA has one: a feature store.
+
+    ``corpus`` reads a folder or a CSV; default: ``read_corpus``.
+    """
     from gmmaudio.classify.examples import read_examples
     from gmmaudio.classify.stored import open_stored
     from gmmaudio.corpus.manifest import read_corpus
@@ -133,7 +146,7 @@ def open_data(options: argparse.Namespace, read: Reader) -> tuple[list[Entry], E
     if is_store(data):
         stored = open_stored(data)
         return list(stored.entries), stored.read, stored.store.front_end
-    return read_corpus(data, root(options)), partial(read_examples, read=read), None
+    return (corpus or read_corpus)(data, root(options)), partial(read_examples, read=read), None
 
 
 def root(options: argparse.Namespace) -> Path | None:

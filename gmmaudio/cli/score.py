@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
             results = list(results)
             _plot(results, classifier.labels, options.plot)
         counts = WRITERS[options.format](sys.stdout, classifier.labels, results, options.top)
-    if counts.failed < counts.clips and classifier.calibration is None:
+    if counts.failed < counts.clips and classifier.calibration is None and classifier.floor is None:
         _say_uncalibrated(options)
     if counts.failed:
         log.error("%d of %d clips failed", counts.failed, counts.clips)
@@ -136,7 +136,7 @@ def _say_uncalibrated(options: argparse.Namespace) -> None:
 
 def _gated(classifier: Classifier, wish: str) -> Classifier:
     """The classifier with its gate used as wished."""
-    if classifier.gate is None and wish == "always":
+    if classifier.gate is None and classifier.floor is None and wish == "always":
         text = "the model has not learned what is unknown to it"
         raise DataError("no_gate", text, "train it on at least three labels, each of two groups or more")
     return replace(classifier, unknown=wish)

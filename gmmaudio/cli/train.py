@@ -21,8 +21,10 @@ from gmmaudio.cli.options import (
     reader,
     refuse_half_a_fold,
     settings,
+    share,
 )
 from gmmaudio.cli.output import progress, remarks, tell_failures, training_table, warn_without_groups
+from gmmaudio.errors import DataError
 from gmmaudio.files import printable
 
 if TYPE_CHECKING:
@@ -43,6 +45,10 @@ def add(verb: Verb) -> None:
     add_selection(flags, "train on every row whose fold is not F")
     text = "leave posteriors uncalibrated, and do not learn what is unknown: several times as fast"
     flags.add_argument("--no-calibration", action="store_true", help=text)
+    text = "learn what is normal from one label, or a folder of clips, and answer unknown to what is not"
+    flags.add_argument("--one-class", action="store_true", help=text)
+    text = "the share of normal clips that may be answered unknown, with --one-class; default 0.05"
+    flags.add_argument("--false-alarms", type=share, metavar="SHARE", help=text)
     add_isolate(flags)
     add_jobs(flags)
 
@@ -50,19 +56,26 @@ def add(verb: Verb) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the verb."""
     from gmmaudio.classify.model_file import save
+    from gmmaudio.classify.one_class import FALSE_ALARMS, train_one_class
     from gmmaudio.classify.train import train
+    from gmmaudio.corpus.one_label import read_one_label
     from gmmaudio.tensors import refuse_target
 
     refuse_half_a_fold(options)
+    _refuse_mixed(options)
     output = Path(options.output)
     refuse_target(output)
     with reader(options) as audio:
-        entries, read, own = open_data(options, audio)
+        entries, read, own = open_data(options, audio, read_one_label if options.one_class else None)
         rows = _rows(entries, options)
         warn_without_groups(rows)
         chosen = settings(options, own)
-        pieces = None if options.no_calibration else _pieces(chosen.front_end, audio, own)
-        trained = train(rows, chosen, cores(options), progress(options, "reading"), read, pieces)
+        jobs, shown = cores(options), progress(options, "reading")
+        if options.one_class:
+            trained = train_one_class(rows, chosen, options.false_alarms or FALSE_ALARMS, jobs, shown, read)
+        else:
+            pieces = None if options.no_calibration else _pieces(chosen.front_end, audio, own)
+            trained = train(rows, chosen, jobs, shown, read, pieces)
     save(trained.classifier, output)
     print(training_table(trained))
     if not options.quiet:
@@ -70,6 +83,14 @@ def run(options: argparse.Namespace) -> int:
     tell_failures([(failure.entry.name, failure.error) for failure in trained.failures])
     log.info("wrote %s", printable(str(output)))
     return SOME_FAILED if trained.failures else OK
+
+
+def _refuse_mixed(options: argparse.Namespace) -> None:
+    """Flags that belong to a model of one label, or do not."""
+    if options.false_alarms is not None and not options.one_class:
+        raise DataError("bad_flags", "--false-alarms is for models of one label", "add --one-class")
+    if options.one_class and options.no_calibration:
+        raise DataError("bad_flags", "--one-class always learns what is unknown", "leave --no-calibration out")
 
 
 def _pieces(front_end: FrontEnd, audio: Reader, own: FrontEnd | None) -> Pieces:

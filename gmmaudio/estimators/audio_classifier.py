@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,16 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from gmmaudio.classify.classifier import Classifier, Decision, Source
-from gmmaudio.classify.examples import Example, Failure, example_of, read_example
-from gmmaudio.classify.methods import AUTO
+from gmmaudio.classify.classifier import Classifier, Source
 from gmmaudio.classify.model_file import save
-from gmmaudio.classify.train import Trained, Training, calibrated, fit_classes
-from gmmaudio.corpus.audio import clip_from_array
-from gmmaudio.corpus.manifest import Entry, require_classes
-from gmmaudio.errors import ClipError, DataError
-from gmmaudio.features.frontend import FrontEnd, preset
-from gmmaudio.parallel import map_in_order, one_blas_thread
+from gmmaudio.classify.train import Trained, calibrated, fit_classes
+from gmmaudio.corpus.manifest import require_classes
+from gmmaudio.estimators.clips import decisions, entries_of, examples_of, training
 
 
 class AudioClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -94,18 +88,11 @@ class AudioClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         DataError
             ``bad_setting``, ``one_class``, ``empty_class``, ``too_few_frames``, ``bad_shape``.
         """
-        if self.components != "auto" and not isinstance(self.components, (int, np.integer)):
-            raise DataError("bad_setting", f"components {self.components!r}, allowed are 'auto' and whole numbers")
-        components = AUTO if self.components == "auto" else int(self.components)
-        settings = Training(preset(self.preset), components, self.random_state, method=self.method)
-        groups = [None] * len(clips) if groups is None else groups
-        if not len(clips) == len(labels) == len(groups):
-            text = f"{len(clips)} clips, {len(labels)} labels and {len(groups)} groups; one of each per clip is needed"
-            raise DataError("bad_shape", text)
-        entries = [Entry(_name(c, i), str(y), g) for i, (c, y, g) in enumerate(zip(clips, labels, groups, strict=True))]
+        settings = training(self.preset, self.components, self.random_state, self.method)
+        entries = entries_of(clips, labels, groups)
         require_classes(entries)
-        examples, failures = self._read(clips, entries, settings.front_end)
         jobs = effective_n_jobs(self.n_jobs)
+        examples, failures = examples_of(clips, entries, settings.front_end, jobs)
         trained = fit_classes(examples, failures, settings, jobs)
         if self.calibrate:
             trained = calibrated(trained, examples, settings, jobs=jobs)
@@ -126,8 +113,9 @@ class AudioClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_proba(self, clips: Sequence[Source]) -> NDArray[np.float64]:
         """Posteriors (n, n_labels); far too sure of themselves without ``calibrate``."""
-        decisions = self._decide(clips)
-        return np.array([[d.posteriors[str(label)] for label in self.classes_] for d in decisions])
+        check_is_fitted(self)
+        found = decisions(self.classifier_, clips, effective_n_jobs(self.n_jobs))
+        return np.array([[d.posteriors[str(label)] for label in self.classes_] for d in found])
 
     def score(self, clips: Sequence[Source], labels: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """The accuracy on clips and their true labels."""
@@ -137,31 +125,3 @@ class AudioClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Write the classifier to a model file, for ``gmmaudio.load`` and the command line."""
         check_is_fitted(self)
         save(self.classifier_, path)
-
-    def _read(
-        self, clips: Sequence[Source], entries: Sequence[Entry], front_end: FrontEnd
-    ) -> tuple[list[Example], list[Failure]]:
-        def one(task: tuple[Source, Entry]) -> Example | Failure:
-            source, entry = task
-            try:
-                if isinstance(source, tuple):
-                    return example_of(entry, clip_from_array(*source, front_end.rate), front_end)
-                return read_example(entry, front_end)
-            except ClipError as error:
-                return Failure(entry, error)
-
-        with one_blas_thread():
-            tasks = zip(clips, entries, strict=True)
-            found = list(map_in_order(one, tasks, effective_n_jobs(self.n_jobs)))
-        return [f for f in found if isinstance(f, Example)], [f for f in found if isinstance(f, Failure)]
-
-    def _decide(self, clips: Sequence[Source]) -> Iterator[Decision]:
-        check_is_fitted(self)
-        for found in self.classifier_.score_all(clips, jobs=effective_n_jobs(self.n_jobs)):
-            if isinstance(found, ClipError):
-                raise found
-            yield found
-
-
-def _name(source: Source, index: int) -> Path:
-    return Path(f"clip {index}") if isinstance(source, tuple) else Path(source)

@@ -46,22 +46,30 @@ def evaluate(
     Raises
     ------
     DataError
-        ``leakage``, ``no_decisions``.
+        ``leakage``, ``no_decisions``; ``bad_setting`` for a model of one label.
     """
+    if classifier.floor is not None:
+        text = "the model is of one label: accuracy says little of it"
+        raise DataError("bad_setting", text, "use gmmaudio.evaluate.anomalies.evaluate_one_class")
     examples, failures = read(entries, classifier.front_end, jobs, progress)
     if not {example.entry.label for example in examples} & set(classifier.labels):
         found = ", ".join(sorted({printable(example.entry.label) for example in examples})[:5])
         text = f"the model knows none of the clips' labels ({found}); it knows {', '.join(classifier.labels[:5])}"
         raise DataError("no_common_labels", text, "label the clips as in training")
+    warnings = unleaked(classifier, examples, allow_leaks)
+    asked = replace(classifier, gate=None)  # every clip here is of a label that could be answered
+    return Evaluation(predicted(asked, examples, jobs), classifier.labels, records(failures), warnings)
+
+
+def unleaked(classifier: Classifier, examples: Sequence[Example], allow_leaks: bool) -> list[str]:
+    """What is to be said of the clips; ``leakage`` is raised where the classifier was trained on some of them."""
     copies = copies_of(classifier, examples)
     if copies and not allow_leaks:
         text = f"the model was trained on {len(copies)} of the {len(examples)} clips, such as {printable(copies[0])}"
         raise DataError(
             "leakage", text, "evaluate on other clips, or pass --allow-leaks for figures that prove nothing"
         )
-    warnings = [*_leaks(classifier, examples, copies), *clip_warnings(examples)]
-    asked = replace(classifier, gate=None)  # every clip here is of a label that could be answered
-    return Evaluation(_predict(asked, examples, jobs), classifier.labels, _records(failures), warnings)
+    return [*_leaks(classifier, examples, copies), *clip_warnings(examples)]
 
 
 def copies_of(classifier: Classifier, examples: Sequence[Example]) -> list[str]:
@@ -136,7 +144,7 @@ def cross_validate(
         inside = [example for example in examples if fold_of[id(example.entry)] == name]
         outside = [example for example in examples if fold_of[id(example.entry)] != name]
         lost = [failure for failure in failures if fold_of[id(failure.entry)] != name]
-        found = _predict(_without(name, outside, lost, settings, jobs, calibrate), inside, jobs)
+        found = predicted(_without(name, outside, lost, settings, jobs, calibrate), inside, jobs)
         predictions.update((id(e.entry), p) for e, p in zip(inside, found, strict=True))
         if found:
             figure = accuracy_figure(found)
@@ -145,7 +153,7 @@ def cross_validate(
     labels = sorted({entry.label for entry in entries})
     warnings = [*_fold_warnings(entries, folds), *clip_warnings(examples)]
     fold_of_each = [fold_of[id(example.entry)] for example in examples]
-    return CrossValidation(Evaluation(ordered, labels, _records(failures), warnings), fold_of_each)
+    return CrossValidation(Evaluation(ordered, labels, records(failures), warnings), fold_of_each)
 
 
 def _fold_warnings(entries: Sequence[Entry], folds: Sequence[str]) -> list[str]:
@@ -203,7 +211,9 @@ def _without(
     return replace(trained.classifier, gate=None)
 
 
-def _predict(classifier: Classifier, examples: Sequence[Example], jobs: int) -> list[Prediction]:
+def predicted(classifier: Classifier, examples: Sequence[Example], jobs: int) -> list[Prediction]:
+    """What the classifier says of each example."""
+
     def one(example: Example) -> Prediction:
         decision = classifier.decide_frames(example.frames, example.seconds, example.voiced_seconds)
         entry = example.entry
@@ -214,5 +224,6 @@ def _predict(classifier: Classifier, examples: Sequence[Example], jobs: int) -> 
         return list(map_in_order(one, examples, jobs))
 
 
-def _records(failures: Sequence[Failure]) -> list[dict[str, Any]]:
+def records(failures: Sequence[Failure]) -> list[dict[str, Any]]:
+    """Failures as an evaluation lists them."""
     return [{"path": failure.entry.name, "error": failure.error.record()} for failure in failures]

@@ -163,6 +163,54 @@ def area_under_curve(targets: ArrayLike, others: ArrayLike) -> float:
     return float((int(below) + int(not_above)) / (2 * len(target) * len(other)))
 
 
+def partial_area(targets: ArrayLike, others: ArrayLike, most: float = 0.1) -> float:
+    """The area under the ROC curve up to a false-alarm rate, scaled so that chance is 0.5 and perfection 1.
+
+    Where alarms must be rare, only the curve's beginning matters. With f the largest rate and A the area under the
+    curve from 0 to f, its points joined by lines, the figure is (1 + (A - f^2 / 2) / (f - f^2 / 2)) / 2.
+
+    Parameters
+    ----------
+    targets, others : (T,) and (N,) float
+        As `error_rates`.
+    most : float, default 0.1
+        The largest false-alarm rate f, in (0, 1]; at 1 the figure is `area_under_curve`.
+
+    Returns
+    -------
+    float
+        At most 1; below 0.5 for a detector worse than chance.
+
+    Raises
+    ------
+    DataError
+        As `error_rates`; ``bad_rate``.
+
+    Notes
+    -----
+    ``sklearn.metrics.roc_auc_score(max_fpr=f)`` gives the same. The "pAUC" of DCASE's task 2 is that function's, with
+    f = 0.1 (the organisers' baseline), and so carries this scaling, which the task's printed formula leaves out.
+
+    References
+    ----------
+    McClish, "Analyzing a portion of the ROC curve", Medical Decision Making 9, 1989, 190-195.
+
+    Examples
+    --------
+    >>> partial_area([2, 3], [1, 2], most=0.5)
+    0.8333333333333333
+    """
+    if not 0 < most <= 1:
+        raise DataError("bad_rate", f"got a largest false-alarm rate of {most}; it lies in (0, 1]", "take 0.1")
+    false_alarm, hits = error_rates(targets, others).roc
+    inside = int(np.searchsorted(false_alarm, most, "right"))
+    ends = slice(inside - 1, inside + 1)
+    last = np.interp(most, false_alarm[ends], hits[ends])
+    area = np.trapezoid([*hits[:inside], last], [*false_alarm[:inside], most])
+    chance = most**2 / 2
+    return float((1 + (area - chance) / (most - chance)) / 2)
+
+
 def probit(rates: ArrayLike) -> NDArray[np.float64]:
     """The normal distribution's quantiles: the axes of a DET curve, on which normal scores make a line.
 

@@ -1,0 +1,88 @@
+"""The floor of a one-class model: below which score a clip is no longer taken for normal, and how often that is wrong.
+
+With one label there is nothing to compare a clip with, so the score itself decides: the mean log-likelihood of its
+frames. `gmmaudio.classify.one_class` learns the threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gmmaudio.classify.calibrate import count, number
+from gmmaudio.tensors import require
+
+
+@dataclass(frozen=True)
+class Floor:
+    """From which score on a clip counts as normal, and what that costs.
+
+    Parameters
+    ----------
+    threshold : float
+        The least score of a normal clip, in mean nats per frame.
+    false_alarms : float
+        The share of normal clips that was to be refused, in (0, 1).
+    refused, refused_low, refused_high : float
+        The share of normal clips that was refused: of each fold, by a model of the other folds' clips, at the threshold
+        that the other folds set; and its 95 % interval.
+    clips, groups : int
+        What these rest on; 0 groups where none are known.
+    shortest : int
+        Frames of the shortest clip among them. A shorter one scores more erratically, and is refused more often.
+
+    Examples
+    --------
+    >>> floor = Floor(-40.0, 0.05, 0.04, 0.02, 0.08, 200, 10, 400)
+    >>> floor.accepts(-39.5), floor.accepts(-41.0)
+    (True, False)
+    """
+
+    threshold: float
+    false_alarms: float
+    refused: float
+    refused_low: float
+    refused_high: float
+    clips: int
+    groups: int
+    shortest: int
+
+    def accepts(self, score: float) -> bool:
+        """Whether a clip of this score counts as normal."""
+        return score >= self.threshold
+
+    @property
+    def summary(self) -> str:
+        """The threshold and what it costs, in one line."""
+        known = f" in {self.groups} groups" if self.groups else ", no groups known"
+        return (
+            f"unknown below {self.threshold:.3f} nats per frame, set for false alarms on {100 * self.false_alarms:g} %"
+            f" of normal clips: held out, {100 * self.refused:.1f} % were refused (95 % interval"
+            f" {100 * self.refused_low:.1f} to {100 * self.refused_high:.1f} %; {self.clips} clips{known})"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values that `floor_from` reads back."""
+        return asdict(self)
+
+
+def floor_from(values: object) -> Floor:
+    """The floor that plain values from a file describe, every one of them checked.
+
+    Raises
+    ------
+    Broken
+        Naming the value.
+    """
+    require(isinstance(values, Mapping), "the floor is not a table")
+    found: Mapping[str, Any] = values  # type: ignore[assignment]
+    names = list(Floor.__dataclass_fields__)
+    require(set(found) == set(names), f"the floor must have {', '.join(sorted(names))}")
+    require(number(found["threshold"]), "the floor's threshold must be a finite number")
+    for name in names[1:5]:
+        require(number(found[name]) and 0 <= found[name] <= 1, f"the floor's {name} must lie in [0, 1]")
+    for name, least in (("clips", 1), ("groups", 0), ("shortest", 1)):
+        require(count(found[name], least), f"the floor's {name} must be a whole number of at least {least}")
+    shares: Any = {name: float(found[name]) for name in names[:5]}
+    return Floor(**shares, clips=found["clips"], groups=found["groups"], shortest=found["shortest"])
