@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import shutil
 import subprocess
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -17,21 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gmmaudio.errors import DataError
+from tests.recipe import RECIPES, load
 
-RECIPE = Path(__file__).parents[1] / "recipes" / "language"
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"language_{name}", RECIPE / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up by name
-    spec.loader.exec_module(module)
-    return module
+RECIPE = RECIPES / "language"
 
 
-corpus, noise = load("corpus"), load("noise")
+corpus, noise = load("language", "corpus"), load("language", "noise")
 needs_espeak = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
 SMALL = {"clips_per_voice": 1, "seconds": 1.5, "voices": 3}
 

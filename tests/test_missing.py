@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +27,7 @@ from gmmaudio.gmm.shards import Shard, cut
 from gmmaudio.gmm.start import k_means_start
 from gmmaudio.gmm.statistics import Statistics, accumulate
 from tests.conftest import random_mixture
+from tests.recipe import RECIPES, load
 from tests.test_em import assert_same, random_kind
 
 ALL = sorted(KINDS)
@@ -341,15 +341,10 @@ def test_shapes_and_weights_are_checked() -> None:
 
 
 def test_the_recipe_s_small_form_says_what_theory_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = Path(__file__).parents[1] / "recipes" / "missing"
-    spec = importlib.util.spec_from_file_location("recipe_missing", folder / "run.py")
-    assert spec is not None
-    assert spec.loader is not None
-    recipe = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(recipe)
+    recipe = load("missing")
     assert recipe.main(["--small", "--out", str(tmp_path / "new")]) == 0
     assert (tmp_path / "new" / "missing.png").read_bytes().startswith(b"\x89PNG")
-    assert "(missing.png)" in (folder / "RESULTS.md").read_text(encoding="utf-8")
+    assert "(missing.png)" in (RECIPES / "missing" / "RESULTS.md").read_text(encoding="utf-8")
     lines = capsys.readouterr().out.splitlines()
     assert float(lines[0].split()[-2]) < 1e-10, "scipy's log densities"
     losses = {line[:44].strip(): float(line.split()[-2]) for line in lines if "nothing" in line or "random  " in line}

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 import soundfile
 from sklearn.metrics import roc_auc_score
 
-RECIPE = Path(__file__).parents[1] / "recipes" / "anomaly"
+from tests.recipe import RECIPES, load
+
+RECIPE = RECIPES / "anomaly"
 
 
-def load() -> ModuleType:
-    sys.path.insert(0, str(RECIPE))  # as Python does for a script
-    try:
-        spec = importlib.util.spec_from_file_location("recipe_anomaly", RECIPE / "run.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(RECIPE))
-    return module
-
-
-run = load()
+run = load("anomaly")
 machines, sections = sys.modules["machines"], sys.modules["sections"]
 
 

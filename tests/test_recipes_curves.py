@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -19,19 +16,9 @@ from gmmaudio.errors import DataError
 from gmmaudio.gmm.em import maximise
 from gmmaudio.gmm.start import random_start
 from gmmaudio.gmm.statistics import accumulate
+from tests.recipe import RECIPES, load
 
-RECIPES = Path(__file__).parents[1] / "recipes"
 NAMES = ["speeds", "em-or-gradient"]
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"recipe_{name.replace('-', '_')}", RECIPES / name / "run.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up by name
-    spec.loader.exec_module(module)
-    return module
 
 
 speeds, climbing = load("speeds"), load("em-or-gradient")

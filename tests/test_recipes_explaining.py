@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-RECIPES = Path(__file__).parents[1] / "recipes"
+from tests.recipe import RECIPES, load
+
 PNG = b"\x89PNG\r\n\x1a\n"
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"recipe_{name.replace('-', '_')}", RECIPES / name / "run.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up by name
-    spec.loader.exec_module(module)
-    return module
 
 
 covariance = load("covariance")

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
-RUN = Path(__file__).parents[1] / "recipes" / "genre" / "run.py"
+from tests.recipe import load
 
 
 def test_both_kinds_of_folds_with_intervals_and_tags(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    spec = importlib.util.spec_from_file_location("recipe_genre", RUN)
-    assert spec is not None
-    assert spec.loader is not None
-    recipe = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = recipe
-    spec.loader.exec_module(recipe)
+    recipe = load("genre")
     assert recipe.main([str(corpus.parent), "--seeds", "1", "--jobs", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "64 clips, 4 classes, 16 artists; chance 0.25"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import sys
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,21 +13,12 @@ import pytest
 from gmmaudio.errors import DataError
 from gmmaudio.evaluate.durations import Durations
 from gmmaudio.evaluate.evaluation import Evaluation, Prediction
+from tests.recipe import RECIPES, load
 
-RECIPE = Path(__file__).parents[1] / "recipes" / "language"
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"recipe_language_{name}", RECIPE / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+RECIPE = RECIPES / "language"
 
 
-recipe, unknown, trap = load("run"), load("unknown"), load("trap")
+recipe, unknown, trap = (load("language", name) for name in ("run", "unknown", "trap"))
 gates = sys.modules["gates"]  # as the recipe itself imports it
 
 

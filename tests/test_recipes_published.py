@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import re
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -15,22 +13,12 @@ import soundfile
 from sklearn.naive_bayes import GaussianNB
 
 from gmmaudio.errors import DataError
+from tests.recipe import RECIPES, load
 
-HERE = Path(__file__).parents[1]
 PUBLISHED = {
     "fma": ("41.86", "57.83", "60.98", "54.99", "48.39", "63.04", "62.88"),
     "tut2017": ("74.0", "76.0", "73.1", "73.2", "74.1", "74.8"),
 }
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"recipe_{name}", HERE / "recipes" / name / "run.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up by name
-    spec.loader.exec_module(module)
-    return module
 
 
 fma, tut = load("fma"), load("tut2017")
@@ -38,19 +26,19 @@ fma, tut = load("fma"), load("tut2017")
 
 @pytest.mark.parametrize("name", ["fma", "tut2017"])
 def test_results_say_that_nothing_was_run(name: str) -> None:
-    page = (HERE / "recipes" / name / "RESULTS.md").read_text("utf-8")
+    page = (RECIPES / name / "RESULTS.md").read_text("utf-8")
     assert page.splitlines()[0].endswith("not run here")
     ours, _, others = page.partition("\n## What")
     assert not re.search(r"\d+\.\d", ours)  # no figure before it is said whose it is
     assert PUBLISHED[name][0] in others
-    manifest = (HERE / "data_manifest" / f"{name}.md").read_text("utf-8")
+    manifest = (RECIPES.parent / "data_manifest" / f"{name}.md").read_text("utf-8")
     assert "Licence:" in manifest
     assert "Not part of this repository" in manifest
 
 
 @pytest.mark.parametrize("name", ["fma", "tut2017"])
 def test_the_code_knows_no_published_figure(name: str) -> None:
-    code = (HERE / "recipes" / name / "run.py").read_text("utf-8")
+    code = (RECIPES / name / "run.py").read_text("utf-8")
     for figure in PUBLISHED[name]:
         assert figure not in code
         assert str(round(float(figure) / 100, 4)) not in code

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from scipy.special import softmax
 
 from gmmaudio import GaussianMixture
+from tests.recipe import RECIPES, load
 
-FOLDER = Path(__file__).parents[1] / "recipes" / "signal"
-
-
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("recipe_signal", FOLDER / "run.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+FOLDER = RECIPES / "signal"
 
 
-recipe = load()
+recipe = load("signal")
 denoise, pauses = recipe.denoise, recipe.pauses
 
 

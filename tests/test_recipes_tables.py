@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import re
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
@@ -16,21 +14,12 @@ from sklearn.naive_bayes import GaussianNB
 
 from gmmaudio import GaussianMixture, MixtureClassifier
 from gmmaudio.errors import DataError
+from tests.recipe import RECIPES, load
 
-RECIPE = Path(__file__).parents[1] / "recipes" / "churn"
-
-
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"recipe_churn_{name}", RECIPE / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up by name
-    spec.loader.exec_module(module)
-    return module
+RECIPE = RECIPES / "churn"
 
 
-recipe = load("run")
+recipe = load("churn")
 customers = sys.modules["customers"]  # as the recipe itself imports it
 
 

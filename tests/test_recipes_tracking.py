@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from math import log, pi
 from pathlib import Path
-from types import ModuleType
 
 import av
 import numpy as np
 import pytest
 
 from gmmaudio import GaussianMixture
+from tests.recipe import RECIPES, load
 
-FOLDER = Path(__file__).parents[1] / "recipes" / "tracking"
-
-
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("recipe_tracking", FOLDER / "run.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+FOLDER = RECIPES / "tracking"
 
 
-recipe = load()
+recipe = load("tracking")
 background, scene, tracker = (sys.modules[name] for name in ("background", "scene", "tracker"))
 
 
