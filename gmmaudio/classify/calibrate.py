@@ -22,13 +22,13 @@ frames with W, that of n frames has variance B + W / n, and its worth in nats go
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmaudio.classify.learned import count, number, table
 from gmmaudio.tensors import require
 
 Floats = NDArray[np.float64]
@@ -116,10 +116,7 @@ def calibration_from(values: object, labels: int) -> Calibration:
     Broken
         Naming the value.
     """
-    require(isinstance(values, Mapping), "the calibration is not a table")
-    found: Mapping[str, Any] = values  # type: ignore[assignment]
-    names = {"scale", "half", "long", "short", "shortest", "clips", "groups"}
-    require(set(found) == names, f"the calibration must have {', '.join(sorted(names))}")
+    found = table(values, "calibration", Calibration.__dataclass_fields__)
     for name in ("scale", "half"):
         require(number(found[name]) and found[name] > 0, f"the calibration's {name} must be a finite number above 0")
     for name in ("long", "short"):
@@ -136,17 +133,3 @@ def calibration_from(values: object, labels: int) -> Calibration:
         found["clips"],
         found["groups"],
     )
-
-
-LARGEST = 1e15
-"""Beyond this a number in a file is no offset, scale or count: it would overflow in use."""
-
-
-def number(value: object) -> bool:
-    """Whether a value from a file is a finite number of sensible size, and not a truth value."""
-    return type(value) in (int, float) and abs(value) <= LARGEST  # type: ignore[arg-type]  # a NaN is not
-
-
-def count(value: object, least: int) -> bool:
-    """Whether a value from a file is a whole number of at least ``least``, and of sensible size."""
-    return type(value) is int and least <= value <= LARGEST

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,10 @@ class Failure:
 
     entry: Entry
     error: ClipError
+
+    def record(self) -> dict[str, Any]:
+        """As an evaluation or an audit lists it."""
+        return {"path": self.entry.name, "error": self.error.record()}
 
 
 T = TypeVar("T")

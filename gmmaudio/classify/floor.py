@@ -6,12 +6,10 @@ frames. `gmmaudio.classify.one_class` learns the threshold.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gmmaudio.classify.calibrate import count, number
-from gmmaudio.tensors import require
+from gmmaudio.classify.learned import thresholded
 
 
 @dataclass(frozen=True)
@@ -75,14 +73,4 @@ def floor_from(values: object) -> Floor:
     Broken
         Naming the value.
     """
-    require(isinstance(values, Mapping), "the floor is not a table")
-    found: Mapping[str, Any] = values  # type: ignore[assignment]
-    names = list(Floor.__dataclass_fields__)
-    require(set(found) == set(names), f"the floor must have {', '.join(sorted(names))}")
-    require(number(found["threshold"]), "the floor's threshold must be a finite number")
-    for name in names[1:5]:
-        require(number(found[name]) and 0 <= found[name] <= 1, f"the floor's {name} must lie in [0, 1]")
-    for name, least in (("clips", 1), ("groups", 0), ("shortest", 1)):
-        require(count(found[name], least), f"the floor's {name} must be a whole number of at least {least}")
-    shares: Any = {name: float(found[name]) for name in names[:5]}
-    return Floor(**shares, clips=found["clips"], groups=found["groups"], shortest=found["shortest"])
+    return thresholded(Floor, "floor", values, {"clips": 1, "groups": 0, "shortest": 1})

@@ -10,16 +10,15 @@ says little: on the synthetic languages, steady noise was likelier than speech.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmaudio.classify.calibrate import count, number
+from gmmaudio.classify.learned import thresholded
 from gmmaudio.errors import DataError
-from gmmaudio.tensors import require
 
 Floats = NDArray[np.float64]
 
@@ -147,17 +146,7 @@ def gate_from(values: object) -> Gate:
     Broken
         Naming the value.
     """
-    require(isinstance(values, Mapping), "the gate is not a table")
-    found: Mapping[str, Any] = values  # type: ignore[assignment]
-    names = list(Gate.__dataclass_fields__)
-    require(set(found) == set(names), f"the gate must have {', '.join(sorted(names))}")
-    require(number(found["threshold"]), "the gate's threshold must be a finite number")
-    for name in names[1:-2]:
-        require(number(found[name]) and 0 <= found[name] <= 1, f"the gate's {name} must lie in [0, 1]")
-    for name in ("outsiders", "insiders"):
-        require(count(found[name], 1), f"the gate's {name} must be a whole number of at least 1")
-    shares: Any = {name: float(found[name]) for name in names[:-2]}
-    return Gate(**shares, outsiders=found["outsiders"], insiders=found["insiders"])
+    return thresholded(Gate, "gate", values, {"outsiders": 1, "insiders": 1})
 
 
 def _percent(share: float) -> str:

@@ -23,10 +23,10 @@ from gmmaudio.corpus.manifest import Entry
 from gmmaudio.errors import DataError
 from gmmaudio.evaluate.evaluation import Evaluation, Prediction
 from gmmaudio.evaluate.evaluation_text import shown
-from gmmaudio.evaluate.heldout import predicted, records, unleaked
+from gmmaudio.evaluate.heldout import predicted, unleaked
+from gmmaudio.evaluate.sure_figure import Figure, share_of
 from gmmaudio.files import printable
 from gmmaudio.measures.detection import area_under_curve, partial_area
-from gmmaudio.measures.intervals import Interval, interval
 from gmmaudio.measures.resampling import Statistic, figure_interval
 
 Floats = NDArray[np.float64]
@@ -38,21 +38,6 @@ _RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
-class Rate:
-    """A figure and its 95 % interval, None where there is none to be had."""
-
-    value: float
-    sure: Interval | None
-
-    def as_list(self) -> list[float] | None:
-        """The ends of the interval."""
-        return None if self.sure is None else [self.sure.low, self.sure.high]
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f}" + (f"  ({self.sure.low:.3f} to {self.sure.high:.3f})" if self.sure else "")
-
-
-@dataclass(frozen=True)
 class Figures:
     """What scores and a threshold make of normal clips and anomalies.
 
@@ -60,26 +45,27 @@ class Figures:
     ----------
     normal, anomalous : int
         Clips of either kind.
-    auc, partial_auc : Rate or None
+    auc, partial_auc : Figure or None
         The chance that a normal clip scores above an anomaly; the partial area up to a tenth of false alarms. None
         without clips of both kinds.
-    false_alarms, misses : Rate or None
+    false_alarms, misses : Figure or None
         The share of normal clips below the threshold, and of anomalies at or above it. None without such clips.
     """
 
     normal: int
     anomalous: int
-    auc: Rate | None
-    partial_auc: Rate | None
-    false_alarms: Rate | None
-    misses: Rate | None
+    auc: Figure | None
+    partial_auc: Figure | None
+    false_alarms: Figure | None
+    misses: Figure | None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, each figure with its ``_interval``."""
         found: dict[str, Any] = {"normal": self.normal, "anomalous": self.anomalous}
         for name in ("auc", "partial_auc", "false_alarms", "misses"):
-            rate: Rate | None = getattr(self, name)
-            found |= {name: rate and rate.value, f"{name}_interval": rate and rate.as_list()}
+            rate: Figure | None = getattr(self, name)
+            sure = rate and rate.sure
+            found |= {name: rate and rate.value, f"{name}_interval": sure and [sure.low, sure.high]}
         return found
 
 
@@ -103,29 +89,29 @@ def figures(scores: Floats, anomalous: Flags, threshold: float, groups: Sequence
     """
     both = anomalous.any() and not anomalous.all()
 
-    def curve(most: float) -> Rate | None:
+    def curve(most: float) -> Figure | None:
         def area(chosen: NDArray[np.intp]) -> float:
             odd, known = scores[chosen[anomalous[chosen]]], scores[chosen[~anomalous[chosen]]]
             return partial_area(-odd, -known, most) if most < 1 else area_under_curve(-odd, -known)
 
         return _rate(area, len(scores), groups) if both else None
 
-    def share(kind: Flags, wrong: Flags) -> Rate | None:
+    def share(kind: Flags, wrong: Flags) -> Figure | None:
         own = [group for group, kept in zip(groups, kind, strict=True) if kept]
-        return Rate(float(wrong[kind].mean()), interval(wrong[kind], own)) if kind.any() else None
+        return share_of(wrong[kind], own) if own else None
 
     below = scores < threshold
     rates = (curve(1.0), curve(MOST_FALSE_ALARMS), share(~anomalous, below), share(anomalous, ~below))
     return Figures(int((~anomalous).sum()), int(anomalous.sum()), *rates)
 
 
-def _rate(statistic: Statistic, clips: int, groups: Sequence[str | None]) -> Rate:
+def _rate(statistic: Statistic, clips: int, groups: Sequence[str | None]) -> Figure:
     """With an interval, unless all clips of one kind are of one group."""
     try:
         sure = figure_interval(statistic, clips, groups, resamples=_RESAMPLES)
     except DataError:
         sure = None
-    return Rate(statistic(np.arange(clips)), sure)
+    return Figure(statistic(np.arange(clips)), sure)
 
 
 @dataclass(frozen=True)
@@ -223,12 +209,17 @@ class Anomalies:
             "false alarms": found.false_alarms,
             "misses": found.misses,
         }
-        lines = [f"{name:17}  {'-' if rate is None else rate}" for name, rate in named.items()]
+        lines = [f"{name:17}  {'-' if rate is None else _told(rate)}" for name, rate in named.items()]
         lines += [
             f"threshold          {self.threshold:.3f} nats per frame",
             f"(95 % intervals in brackets; partial AUC: to {100 * MOST_FALSE_ALARMS:g} % of false alarms, chance 0.5)",
         ]
         return "\n".join([*lines, *_section_table(self), "", self.answers.as_text()])
+
+
+def _told(rate: Figure) -> str:
+    value, sure = rate
+    return f"{value:.3f}" + (f"  ({sure.low:.3f} to {sure.high:.3f})" if sure else "")
 
 
 def _section_table(found: Anomalies) -> list[str]:
@@ -274,6 +265,5 @@ def evaluate_one_class(
     warnings = unleaked(classifier, examples, allow_leaks)
     asked = replace(classifier, unknown="auto")
     sections = [example.entry.column("section") for example in examples]
-    return Anomalies(
-        predicted(asked, examples, jobs), label, classifier.floor.threshold, sections, records(failures), warnings
-    )
+    errors = [failure.record() for failure in failures]
+    return Anomalies(predicted(asked, examples, jobs), label, classifier.floor.threshold, sections, errors, warnings)

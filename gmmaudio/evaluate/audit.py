@@ -74,7 +74,7 @@ class Audit:
             "groups": self.groups,
             "compared": self.compared,
             "findings": [finding.as_dict() for finding in self.findings],
-            "errors": [{"path": each.entry.name, "error": each.error.record()} for each in self.failures],
+            "errors": [failure.record() for failure in self.failures],
         }
 
     def as_text(self) -> str:

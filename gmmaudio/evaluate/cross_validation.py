@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
-from gmmaudio.evaluate.decision_figures import mean_by
+from gmmaudio.evaluate.decision_figures import mean_figure
 from gmmaudio.evaluate.evaluation import Evaluation, Prediction
 from gmmaudio.evaluate.evaluation_text import counted, extent_of, with_interval
-from gmmaudio.evaluate.sure_figure import Figure, figure_of, interval_as_plain, share_of
+from gmmaudio.evaluate.sure_figure import Figure, interval_as_plain, share_of
 from gmmaudio.files import printable
 
 
@@ -55,10 +53,8 @@ class CrossValidation:
     @cached_property
     def mean(self) -> Figure:
         """The mean of the folds' accuracies, each fold weighing the same, with its interval."""
-        places = {name: place for place, name in enumerate(fold_names(self.fold_of))}
-        rows = np.array([places[fold] for fold in self.fold_of])
-        right = np.array([clip.truth == clip.label for clip in self.pooled.predictions], np.float64)
-        return figure_of(lambda some: mean_by(rows[some], right[some]), self.pooled.groups)
+        right = [clip.truth == clip.label for clip in self.pooled.predictions]
+        return mean_figure(self.fold_of, right, self.pooled.groups)
 
     def as_dict(self) -> dict[str, Any]:
         """The pooled figures; ``folds``; with intervals ``fold_figures``, a list; and ``mean_of_folds``."""

@@ -23,22 +23,25 @@ def balanced_figure(truth: Sequence[str], answers: Sequence[str | None], groups:
     >>> balanced_figure(["cat", "cat", "cat", "dog"], ["cat", "cat", "cat", None], [None] * 4).value
     0.5
     """
-    places = {label: place for place, label in enumerate(sorted(set(truth)))}
-    rows = np.array([places[label] for label in truth])
-    right = np.array([label == answer for label, answer in zip(truth, answers, strict=True)], np.float64)
-    return figure_of(lambda some: mean_by(rows[some], right[some]), groups)
+    return mean_figure(truth, [label == answer for label, answer in zip(truth, answers, strict=True)], groups)
 
 
-def mean_by(rows: NDArray[np.intp], right: NDArray[np.float64]) -> float:
-    """The mean over rows (classes, folds) of the share of each row's clips that is right; without those of no clips.
+def mean_figure(parts: Sequence[str], right: Sequence[bool], groups: Sequence[str | None]) -> Figure:
+    """The mean over parts (classes, folds) of the share of each part's clips that is right, with its interval.
 
     Examples
     --------
-    >>> mean_by(np.array([0, 0, 2]), np.array([1.0, 0.0, 1.0]))
+    >>> mean_figure(["a", "a", "b"], [True, False, True], [None] * 3).value
     0.75
     """
-    clips, hits = np.bincount(rows), np.bincount(rows, right)
-    return float(np.mean(hits[clips > 0] / clips[clips > 0]))
+    _, part = np.unique(np.array(parts, object), return_inverse=True)
+    hit = np.array(right, np.float64)
+
+    def mean(some: NDArray[np.intp]) -> float:
+        clips, hits = np.bincount(part[some]), np.bincount(part[some], hit[some])
+        return float(np.mean(hits[clips > 0] / clips[clips > 0]))
+
+    return figure_of(mean, groups)
 
 
 def class_intervals(

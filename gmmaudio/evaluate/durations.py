@@ -21,6 +21,7 @@ from gmmaudio.corpus.audio import Reader, read_through
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.errors import ClipError, DataError
 from gmmaudio.evaluate.evaluation import Evaluation, Prediction
+from gmmaudio.evaluate.heldout import prediction
 from gmmaudio.evaluate.sure_figure import Figure, in_brackets, interval_as_plain, legend, mark, share_of
 from gmmaudio.measures.intervals import Interval
 from gmmaudio.parallel import map_in_order, one_blas_thread
@@ -139,8 +140,8 @@ def evaluate_durations(
         try:
             pieces = piece_examples(entry, classifier.front_end, lengths, read=read)
         except ClipError as error:
-            return {length: [_record(Failure(entry, error))] for length in lengths}
-        return {length: [_prediction(classifier, piece) for piece in same] for length, same in pieces.items()}
+            return {length: [Failure(entry, error).record()] for length in lengths}
+        return {length: [_said(classifier, piece) for piece in same] for length, same in pieces.items()}
 
     with one_blas_thread():
         clips = list(counted(map_in_order(one, entries, jobs), len(entries), progress))
@@ -161,17 +162,8 @@ def _check(lengths: Sequence[float]) -> None:
         raise DataError("bad_setting", f"durations {shown}; distinct seconds above 0 are needed", "such as 30,10,3,1")
 
 
-def _prediction(classifier: Classifier, piece: Example | Failure) -> Prediction | dict[str, Any]:
-    if isinstance(piece, Failure):
-        return _record(piece)
-    decision = classifier.decide_frames(piece.frames, piece.seconds, piece.voiced_seconds)
-    entry = piece.entry
-    where = (entry.group, piece.seconds, entry.start, entry.end)
-    return Prediction(entry.name, entry.label, decision.label, *where, decision)
-
-
-def _record(failure: Failure) -> dict[str, Any]:
-    return {"path": failure.entry.name, "error": failure.error.record()}
+def _said(classifier: Classifier, piece: Example | Failure) -> Prediction | dict[str, Any]:
+    return piece.record() if isinstance(piece, Failure) else prediction(classifier, piece)
 
 
 def _evaluation(classifier: Classifier, clips: Sequence[Found]) -> Evaluation | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
 from gmmaudio.classify.classifier import Classifier
 from gmmaudio.classify.examples import Example, ExampleReader, Failure, Progress, read_examples
@@ -58,7 +58,9 @@ def evaluate(
         raise DataError("no_common_labels", text, "label the clips as in training")
     warnings = unleaked(classifier, examples, allow_leaks)
     asked = replace(classifier, gate=None)  # every clip here is of a label that could be answered
-    return Evaluation(predicted(asked, examples, jobs), classifier.labels, records(failures), warnings)
+    return Evaluation(
+        predicted(asked, examples, jobs), classifier.labels, [failure.record() for failure in failures], warnings
+    )
 
 
 def unleaked(classifier: Classifier, examples: Sequence[Example], allow_leaks: bool) -> list[str]:
@@ -152,8 +154,9 @@ def cross_validate(
     ordered = [predictions[id(example.entry)] for example in examples]
     labels = sorted({entry.label for entry in entries})
     warnings = [*_fold_warnings(entries, folds), *clip_warnings(examples)]
+    errors = [failure.record() for failure in failures]
     fold_of_each = [fold_of[id(example.entry)] for example in examples]
-    return CrossValidation(Evaluation(ordered, labels, records(failures), warnings), fold_of_each)
+    return CrossValidation(Evaluation(ordered, labels, errors, warnings), fold_of_each)
 
 
 def _fold_warnings(entries: Sequence[Entry], folds: Sequence[str]) -> list[str]:
@@ -213,17 +216,13 @@ def _without(
 
 def predicted(classifier: Classifier, examples: Sequence[Example], jobs: int) -> list[Prediction]:
     """What the classifier says of each example."""
-
-    def one(example: Example) -> Prediction:
-        decision = classifier.decide_frames(example.frames, example.seconds, example.voiced_seconds)
-        entry = example.entry
-        where = (entry.group, example.seconds, entry.start, entry.end)
-        return Prediction(entry.name, entry.label, decision.label, *where, decision, example.sample_hash)
-
     with one_blas_thread():
-        return list(map_in_order(one, examples, jobs))
+        return list(map_in_order(partial(prediction, classifier), examples, jobs))
 
 
-def records(failures: Sequence[Failure]) -> list[dict[str, Any]]:
-    """Failures as an evaluation lists them."""
-    return [{"path": failure.entry.name, "error": failure.error.record()} for failure in failures]
+def prediction(classifier: Classifier, example: Example) -> Prediction:
+    """What the classifier says of one example; BLAS should be held to one thread."""
+    decision = classifier.decide_frames(example.frames, example.seconds, example.voiced_seconds)
+    entry = example.entry
+    where = (entry.group, example.seconds, entry.start, entry.end)
+    return Prediction(entry.name, entry.label, decision.label, *where, decision, example.sample_hash)

@@ -3,9 +3,9 @@
     fingerprints -> index of pair hashes -> pairs of clips with votes for one offset -> peaks that coincide there
 
 `gmmaudio.features.candidates` makes it quick: only clips that share pairs of peaks at one offset are looked at
-closely. There, the peaks
-of both that lie on the same point (two frames and a bin either way) are counted in the part where the clips overlap,
-and held against what chance gives: for peaks of the same frequencies, scattered evenly over time.
+closely. There, the peaks of both that lie on the same point (two frames and a bin either way) are counted in the part
+where the clips overlap, and held against what chance gives: for peaks of the same frequencies, scattered evenly over
+time.
 
 How sure is it: the number of chance coincidences is taken as Poisson's. 5,000 clips of 5 s have 1.2e7 pairs with 1200
 offsets each, 1.6e10 trials: by that, 12 digits would do. But peaks come in clusters, and takes of one word by one
