@@ -36,7 +36,7 @@ def clips_of(count: int, seed: int = 0, frames: tuple[int, ...] = (100, 300, 100
     strength = 3 * np.sqrt(share)  # longer clips hold more
     evidence = strength * (draw.normal(size=(count, 4)) + strength * np.eye(4)[truth])
     scores = ((evidence - (1 - share) * SHORT) / share - LONG) / SCALE
-    return HeldOut(truth, scores, n, np.ones(count), np.arange(count), [None] * count)
+    return HeldOut(truth, scores, n, np.ones(count), np.arange(count), [None] * count, n / 100)
 
 
 def test_by_hand() -> None:
@@ -78,9 +78,8 @@ def test_without_durations_and_priors_it_is_logistic_regression(monkeypatch: pyt
     truth = np.repeat([0, 1], [150, 50])
     score = draw.normal(size=200) + 1.5 * truth
     frames = np.full(200, 200)
-    found = fit_calibration(
-        HeldOut(truth, np.stack([0 * score, score], 1), frames, np.ones(200), np.arange(200), [None] * 200)
-    )
+    scores, clips = np.stack([0 * score, score], 1), np.arange(200)
+    found = fit_calibration(HeldOut(truth, scores, frames, np.ones(200), clips, [None] * 200, frames / 100))
     # Of each clip a share 1 - e + e/2 has its own label, and e/2 the other, e = 1/201; classes weigh the same.
     doubt = 1 / 201 / 2
     weight = np.where(truth == 0, 1 / 150, 1 / 50)
@@ -134,8 +133,9 @@ def test_more_clips_of_a_label_are_no_prior() -> None:
     groups = [str(clip) for clip in few.clip]
     few = replace(few, group=groups)
     many = HeldOut(
-        few.truth[rows], few.scores[rows], few.frames[rows], few.weight[rows], few.clip[rows], [groups[i] for i in rows]
-    )
+        few.truth[rows], few.scores[rows], few.frames[rows], few.weight[rows], few.clip[rows],
+        [groups[i] for i in rows], few.seconds[rows],
+    )  # fmt: skip
     one, other = fit_calibration(few), fit_calibration(many)
     np.testing.assert_allclose(other.long, one.long, atol=1e-6)
     assert other.scale == pytest.approx(one.scale, abs=1e-6)
@@ -146,8 +146,8 @@ def test_separable_clips_get_finite_numbers_and_few_of_them_less_certainty() -> 
     for count in (8, 80, 800):
         truth = np.arange(count) % 4
         scores = 9.0 * np.eye(4)[truth]
-        clips = np.arange(count)
-        found = fit_calibration(HeldOut(truth, scores, np.full(count, 300), np.ones(count), clips, [None] * count))
+        clips, frames, ones = np.arange(count), np.full(count, 300), np.ones(count)
+        found = fit_calibration(HeldOut(truth, scores, frames, ones, clips, [None] * count, 3 * ones))
         likelihoods = found.log_likelihoods(scores[0], 300)
         sure.append(float(np.exp(likelihoods - np.logaddexp.reduce(likelihoods))[0]))
     # Scores that all clips of a label share can be mapped to the smoothed target itself: 1 - 3/4 e, e = 1/(1 + n).
@@ -157,7 +157,7 @@ def test_separable_clips_get_finite_numbers_and_few_of_them_less_certainty() -> 
 def test_clips_of_few_voices_get_less_certainty_than_of_many() -> None:
     truth = np.arange(80) % 4
     voices = [("ann", "bob")[i // 4 % 2] for i in range(80)]
-    found = HeldOut(truth, np.eye(4)[truth], np.full(80, 300), np.ones(80), np.arange(80), voices)
+    found = HeldOut(truth, np.eye(4)[truth], np.full(80, 300), np.ones(80), np.arange(80), voices, np.full(80, 3.0))
     one, many = fit_calibration(found), fit_calibration(replace(found, group=[None] * 80))
     for fitted, units in ((one, 2 * 4), (many, 80)):  # both voices speak all four labels
         logits = fitted.log_likelihoods(np.eye(4)[0], 300)

@@ -10,7 +10,7 @@ import pytest
 
 from gmmaudio.classify.calibrate import Calibration
 from gmmaudio.classify.classifier import Classifier, Decision
-from gmmaudio.classify.gate import Gate
+from gmmaudio.classify.gate import Gate, Level
 from gmmaudio.classify.model_file import to_bytes
 from gmmaudio.classify.scorers import MixtureScorer
 from gmmaudio.classify.supervector import SupervectorScorer
@@ -104,9 +104,11 @@ def test_a_clip_shorter_than_calibration_ever_saw_is_warned_of() -> None:
     assert six.warnings == ()
 
 
+BEARABLE = Level(1.0, 100, 0.6, 0.05, 0.0, 0.1, 0.1, 0.0, 0.2, 50, 50)
+
+
 def test_a_clip_that_no_label_explains_is_unknown() -> None:
-    gate = Gate(0.6, 0.05, 0.05, 0.0, 0.1, 0.1, 0.0, 0.2, 50, 50)
-    classifier = replace(two_gaussians(), calibration=CALIBRATED, gate=gate)
+    classifier = replace(two_gaussians(), calibration=CALIBRATED, gate=Gate(0.05, (BEARABLE,)))
     frames = np.zeros((1, 30))
     frames[0, 0] = 0.25  # as above: "high" leads by 0.7 nats
     assert classifier.decide_frames(frames, 1, 1).label == "high"
@@ -118,6 +120,28 @@ def test_a_clip_that_no_label_explains_is_unknown() -> None:
     # Asked about "low" only, it need not say so of what "high" explains better.
     among = classifier.log_prior(None, ["low"])
     assert classifier.decide_frames(np.ones((1, 30)), 1, 1, log_prior=among).label is None
+
+
+def test_where_the_gate_refuses_too_many_it_is_asked_only_on_request_and_the_clip_says_so() -> None:
+    short = replace(BEARABLE, frames=10, refused=0.4)
+    classifier = replace(two_gaussians(), calibration=CALIBRATED, gate=Gate(0.05, (short, BEARABLE)))
+
+    def decided(frames: int, unknown: str) -> Decision:
+        # Of frames at 0 both labels have the same score; the offsets, 0.5 at most, are no lead of 0.6.
+        return replace(classifier, unknown=unknown).decide_frames(np.zeros((frames, 30)), 0.2, 0.01 * frames)
+
+    found = {(frames, how): decided(frames, how) for frames in (10, 100) for how in ("auto", "always", "never")}
+    refused = {key: one.unknown for key, one in found.items()}
+    assert refused == {
+        (10, "auto"): False, (10, "always"): True, (10, "never"): False,
+        (100, "auto"): True, (100, "always"): True, (100, "never"): False,
+    }  # fmt: skip
+    codes = {key: [warning.code for warning in one.warnings] for key, one in found.items()}
+    assert codes.pop((10, "auto")) == ["too_short_for_unknown"]
+    assert not any(codes.values())
+    text = found[10, "auto"].warnings[0].message
+    assert "0.10 s of sound" in text
+    assert "40 % of the clips that it should know" in text
 
 
 @pytest.mark.parametrize("kind", ["mixtures", "supervector"])

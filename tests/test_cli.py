@@ -232,9 +232,15 @@ def test_unknown_is_answered_on_request(corpus: Path, tmp_path: Path, capsys: Ca
     noise = tmp_path / "noise.wav"
     soundfile.write(noise, 0.1 * np.random.default_rng(0).standard_normal(24_000), 8000)
     model = str(tmp_path / "model.safetensors")
-    flags = ["--preset", "speech", "--method", "supervector", "--components", "8"]
+    flags = ["--preset", "speech", "--components", "8"]
     assert main(["train", str(corpus), *flags, "-o", model]) == 0
-    capsys.readouterr()
+    # Clips of 2 s, and pieces of 1 s: a line for each, and the same of the model file.
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: unknown at ")]
+    assert [line.split(" s (")[0] for line in told] == ["note: unknown at 1", "note: unknown at 2"]
+    assert all("of labels held out" in line and "of known labels" in line for line in told)
+    assert main(["inspect", model, "--format", "json"]) == 0
+    kept = json.loads(capsys.readouterr().out)["unknown"]
+    assert [f"note: unknown at {duration} {text}" for duration, text in kept.items()] == told
     assert main(["score", model, str(noise), "--format", "jsonl", "--unknown", "always"]) == 0
     row = json.loads(capsys.readouterr().out)
     assert (row["label"], row["unknown"]) == (None, True)

@@ -119,7 +119,7 @@ def test_calibration_and_gate_from_examples_with_the_same_bits_for_any_jobs() ->
     assert isinstance(one.calibration, Calibration)
     assert isinstance(one.gate, Gate)
     assert one.calibration.groups == 5
-    assert one.calibration.clips == one.gate.insiders == 80
+    assert one.calibration.clips == one.gate.levels[0].insiders == 80
     assert one.remarks == ()
     # A voice's own place makes 40 frames worth far less than 40 times a frame's log-likelihood ratio.
     assert one.calibration.scale * 40 / (40 + one.calibration.half) < 40 / 2
@@ -212,7 +212,8 @@ def test_the_pieces_of_a_clip_count_as_much_as_the_whole_at_each_length(corpus: 
     one = read_example(in_split(read_corpus(corpus), "train")[0], PRESETS["speech"])
     found = clip_pieces(PRESETS["speech"], (30.0, 1.0, 0.5))(one)
     assert [weight for _, weight in found] == pytest.approx([1.0, 1 / 2, 1 / 2, 1 / 3, 1 / 3, 1 / 3])
-    np.testing.assert_array_equal(found[0][0], one.frames)
+    assert found[0][0] is one
+    assert [part.seconds for part, _ in found] == [2.0, 1.0, 1.0, 0.5, 0.5, 0.5]
 
 
 def test_what_training_speakers_teach_holds_for_others(corpus: Path) -> None:
@@ -227,6 +228,7 @@ def test_what_training_speakers_teach_holds_for_others(corpus: Path) -> None:
     found = calibrate(examples, train_fold, clip_pieces(settings.front_end, (1.0, 0.5)), separate=True)
     assert found.remarks == ()
     assert found.gate is not None
+    assert [level.seconds for level in found.gate.levels] == [0.5, 1.0, 2.0]
     raw = fit_classes(examples, [], settings).classifier
     ready = replace(raw, calibration=found.calibration)
     truth = [raw.labels.index(example.entry.label) for example in tests]

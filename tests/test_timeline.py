@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from gmmaudio.classify.annotations import audacity, runs, text_grid
+from gmmaudio.classify.calibrate import Calibration
 from gmmaudio.classify.classifier import Classifier, Decision
 from gmmaudio.classify.gate import Gate
 from gmmaudio.classify.model_file import load
@@ -29,11 +30,12 @@ from gmmaudio.classify.smoothing import MISLEADING, bounded, log_posteriors, log
 from gmmaudio.classify.timeline import Window, cut, score_windows, windows_of
 from gmmaudio.classify.train import Trained
 from gmmaudio.cli import main
-from gmmaudio.corpus.manifest import in_split, read_corpus
+from gmmaudio.corpus.manifest import Entry, in_split, read_corpus
 from gmmaudio.corpus.synth import LANGUAGES, Speaker, speak, write_corpus
 from gmmaudio.errors import ClipError, DataError
+from gmmaudio.evaluate.durations import evaluate_durations
 from gmmaudio.evaluate.timeline_picture import timeline_figure, timeline_picture
-from tests.test_classifier import CALIBRATED, two_gaussians
+from tests.test_classifier import BEARABLE, CALIBRATED, two_gaussians
 
 Array = NDArray[Any]
 Capture = pytest.CaptureFixture[str]
@@ -229,8 +231,7 @@ def bounded_ratio(lead: float) -> float:
 
 
 def test_unknown_is_the_gate_s_answer_for_a_window_alone_and_is_smoothed_like_a_label() -> None:
-    gate = Gate(0.6, 0.05, 0.05, 0.0, 0.1, 0.1, 0.0, 0.2, 50, 50)
-    classifier = replace(two_gaussians(), calibration=CALIBRATED, gate=gate, unknown="always")
+    classifier = replace(two_gaussians(), calibration=CALIBRATED, gate=Gate(0.05, (BEARABLE,)), unknown="always")
     leads = [0.61, 0.59, -0.59, -0.61]
     windows, equal = decided(classifier, leads), np.log([0.5, 0.5])
     alone = smoothed(classifier, windows, equal, (1.0, 1.0), 1e-9)
@@ -246,6 +247,39 @@ def test_unknown_is_the_gate_s_answer_for_a_window_alone_and_is_smoothed_like_a_
     for one in among_sure + doubts:
         assert isinstance(one, Decision)
         assert sum(one.posteriors.values()) == pytest.approx(1)
+
+
+def test_a_window_too_short_for_the_gate_does_not_speak_of_unknown() -> None:
+    unbearable = replace(BEARABLE, frames=1, refused=0.4)
+    classifier = replace(two_gaussians(), calibration=CALIBRATED, gate=Gate(0.05, (unbearable, BEARABLE)))
+    (short,) = decided(classifier, [0.1])
+    assert isinstance(short, Decision)
+    long = classifier.decide_frames(np.zeros((100, 30)), 1.0, 1.0)
+    assert (short.label, long.label) == ("high", None)
+
+    def labels(windows: list[Decision | ClipError], seconds: float) -> list[str | None]:
+        found = smoothed(classifier, windows, np.log([0.5, 0.5]), (1.0, 1.0), seconds)
+        return [one.label for one in found if isinstance(one, Decision)]
+
+    assert labels([long, short, long], 1e-9) == [None, "high", None]  # each by itself
+    assert labels([long] * 8 + [short] + [long] * 8, 30.0) == [None] * 17  # its neighbours know
+    assert labels([short] * 3, 1e-9) == ["high"] * 3
+
+
+def test_a_window_is_asked_for_the_lead_of_its_own_frames(trained: Trained, tmp_path: Path) -> None:
+    """At about a second no lead is enough, at about three any is: so windows of 1 s are unknown, of 3 s not."""
+    path = tmp_path / "a.wav"
+    soundfile.write(path, speech(0, 6, 1), RATE)
+    all_refused, none = replace(BEARABLE, frames=120, threshold=1e9), replace(BEARABLE, frames=150, threshold=-1e9)
+    calibration = Calibration(1.0, 100.0, (0.0,) * 4, (0.0,) * 4, 1, 8, 4)
+    gated = replace(trained.classifier, calibration=calibration, gate=Gate(0.05, (all_refused, none)))
+    for seconds, unknown in ((1.0, True), (3.0, False)):
+        ((_, windows),) = score_windows(gated, [path], (seconds, 1.0))
+        found = [one.found for one in windows if isinstance(one, Window) and isinstance(one.found, Decision)]
+        assert len(found) >= 4
+        assert {one.unknown for one in found} == {unknown}
+    durations = evaluate_durations(gated, [Entry(path, "arvi", "g0"), Entry(path, "belun", "g1")], (3.0, 1.0))
+    assert [one.refused.sum() for one in durations.found.values()] == [0, 6]  # of two clips, three pieces of 1 s each
 
 
 def test_labels_not_asked_for_are_left_out(trained: Trained, tmp_path: Path) -> None:

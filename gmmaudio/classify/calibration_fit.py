@@ -48,6 +48,8 @@ class HeldOut:
         The number of the clip that each is a piece of.
     group : sequence of n str or None
         Its group.
+    seconds : (n,) float
+        How long the piece is.
     """
 
     truth: NDArray[np.intp]
@@ -56,6 +58,7 @@ class HeldOut:
     weight: Floats
     clip: NDArray[np.intp]
     group: Sequence[str | None]
+    seconds: Floats
 
 
 def fit_calibration(found: HeldOut) -> Calibration:

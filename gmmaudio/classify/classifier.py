@@ -107,7 +107,8 @@ class Classifier:
     gate : Gate, optional
         When to answer that a clip is unknown. Default: never.
     unknown : "auto", "always" or "never", default "auto"
-        Whether the gate is used: "auto" does so where it refuses at most 10 % of the clips that it should know.
+        Whether the gate is used: "auto" does so for clips of such a number of frames that it refuses at most 10 % of
+        those that it should know.
     floor : Floor, optional
         Of a model of one label: below which score a clip is unknown, unless ``unknown`` is "never".
 
@@ -129,10 +130,11 @@ class Classifier:
     unknown: str = "auto"
     floor: Floor | None = None
 
-    @property
-    def may_refuse(self) -> bool:
-        """Whether a clip may be answered unknown."""
-        return self.gate is not None and (self.unknown == "always" or (self.unknown == "auto" and self.gate.bearable))
+    def may_refuse(self, frames: int) -> bool:
+        """Whether the gate may answer that a clip of so many frames is unknown."""
+        if self.gate is None or self.unknown == "never":
+            return False
+        return self.unknown == "always" or self.gate.bearable(frames)
 
     def __repr__(self) -> str:
         return f"<Classifier of {len(self.labels)} labels: {', '.join(self.labels[:10])}>"
@@ -227,7 +229,9 @@ class Classifier:
         evidence = likelihoods[kept] + log_prior[kept]
         odds = np.exp(evidence - evidence.max())
         best = int(kept[evidence.argmax()])
-        known = not self.may_refuse or self.gate is None or self.gate.accepts(likelihoods, best)
+        known = True
+        if self.gate is not None and self.may_refuse(len(frames)):
+            known = self.gate.accepts(likelihoods, best, len(frames))
         if self.floor is not None and self.unknown != "never":
             known = self.floor.accepts(float(every[best]))
         others = np.delete(every[kept], np.searchsorted(kept, best))
@@ -265,13 +269,17 @@ class Classifier:
         return scores if self.scorer.score_kind == "logit" else frames * scores
 
     def _length_warnings(self, frames: int, voiced_seconds: float) -> list[ClipWarning]:
-        learned = self.calibration or self.floor
-        if learned is None or frames >= learned.shortest:
-            return []
-        least = learned.shortest * voiced_seconds / frames
-        trust = "trust posteriors less" if self.floor is None else "unknown will be answered more often"
-        text = f"{voiced_seconds:.2f} s of sound; calibration saw no clip below {least:.2f} s: {trust}"
-        return [ClipWarning("shorter_than_calibrated", text)]
+        found, learned = [], self.calibration or self.floor
+        if learned is not None and frames < learned.shortest:
+            least = learned.shortest * voiced_seconds / frames
+            trust = "trust posteriors less" if self.floor is None else "unknown will be answered more often"
+            text = f"{voiced_seconds:.2f} s of sound; calibration saw no clip below {least:.2f} s: {trust}"
+            found.append(ClipWarning("shorter_than_calibrated", text))
+        if self.gate is not None and self.unknown == "auto" and self.gate.too_short(frames):
+            lost = f"{100 * self.gate.refused(frames):.0f} % of the clips that it should know"
+            text = f"{voiced_seconds:.2f} s of sound: not answered unknown, for {lost} would be refused as well"
+            found.append(ClipWarning("too_short_for_unknown", text))
+        return found
 
     def log_prior(self, prior: Mapping[str, float] | None, among: Sequence[str] | None) -> Floats:
         """Log priors (labels,); minus infinity for labels that are not considered."""

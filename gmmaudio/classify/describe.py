@@ -60,7 +60,7 @@ def _model(path: str) -> dict[str, Any]:
         "front_end": classifier.front_end.as_dict(),
         "training_clips": len(classifier.clip_hashes),
         "calibration": classifier.calibration and classifier.calibration.summary,
-        "unknown": (refusing := classifier.gate or classifier.floor) and refusing.summary,
+        "unknown": (refusing := classifier.gate or classifier.floor) and refusing.summary,  # by duration, or for all
         "training": dict(classifier.training),
     }
 

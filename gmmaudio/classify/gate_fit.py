@@ -1,33 +1,41 @@
-"""Learning the gate's threshold from clips of labels that the scorer did not know, and measuring what it costs."""
+"""Learning the gate's thresholds from clips of labels that the scorer did not know, and measuring what they cost.
+
+Pieces are gathered by their duration. Each duration gets the threshold that a given share of its outsiders reaches.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmaudio.classify.calibrate import Calibration
 from gmmaudio.classify.calibration_fit import HeldOut
-from gmmaudio.classify.gate import Gate, lead
+from gmmaudio.classify.gate import Gate, Level, interpolated, lead
 from gmmaudio.errors import DataError
-from gmmaudio.measures.intervals import Interval
 from gmmaudio.measures.resampling import figure_interval
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 FALSE_ACCEPT = 0.05
+RUNGS = 4
+"""How many durations in a decade are told apart: 1, 1.8, 3.2, 5.6, 10 s and so on."""
 
 
 def fit_gate(
     calibration: Calibration, inside: HeldOut, outside: HeldOut, false_accept: float = FALSE_ACCEPT, seed: int = 0
 ) -> Gate:
-    """The gate that accepts a given share of unknown clips; all labels weigh the same.
+    """The gate that accepts a given share of unknown clips at each duration; all labels weigh the same.
 
     Parameters
     ----------
     calibration : Calibration
     inside : HeldOut
-        Clips of labels that the scorers knew. How many are refused is measured on whole clips: it depends on
-        the duration, as the share of unknown clips accepted hardly does.
+        Clips of labels that the scorers knew, and pieces of them.
     outside : HeldOut
         Clips of labels that they did not know, whose score is -infinity; of at least two labels.
     false_accept : float, default 0.05
@@ -43,20 +51,30 @@ def fit_gate(
     if not 0 < false_accept < 1:
         raise DataError("bad_setting", f"a false-accept rate of {false_accept}; it lies between 0 and 1", "take 0.05")
     known, unknown = best_leads(calibration, inside), best_leads(calibration, outside)
-    weight, truth = balanced(outside), outside.truth
-    threshold = upper_quantile(unknown, weight, false_accept)
-    without = {
-        own: upper_quantile(unknown[truth != own], weight[truth != own], false_accept) for own in np.unique(truth)
-    }
-    passed = unknown >= np.array([without[own] for own in truth])
-    accepted, among = _share(passed, weight, [f"{own}" for own in truth], seed)
-    whole = np.unique(inside.clip, return_index=True)[1]  # the first piece of each clip
-    groups = [inside.group[i] for i in whole]
-    refused, within = _share(known[whole] < threshold, balanced(inside)[whole], groups, seed)
-    return Gate(
-        threshold, false_accept, accepted, among.low, among.high, refused, within.low, within.high,
-        len(unknown), len(whole),
-    )  # fmt: skip
+    parts = by_duration(inside, outside, ceil(1 / false_accept))
+    frames = [part.frames for part in parts]
+
+    def curve(kept: Flags) -> list[float]:
+        """The threshold of each duration, as some of the outsiders set it."""
+        chosen = [part.outside & kept for part in parts]
+        return [upper_quantile(unknown[rows], balanced(outside, rows), false_accept) for rows in chosen]
+
+    thresholds, passed = curve(np.ones(len(unknown), bool)), np.zeros(len(unknown), bool)
+    for label in np.unique(outside.truth):
+        own = outside.truth == label
+        passed[own] = unknown[own] >= interpolated(outside.frames[own], frames, curve(~own))
+    refused = known < interpolated(inside.frames, frames, thresholds)
+    labels = [f"{label}" for label in outside.truth]
+    levels = [
+        Level(
+            part.seconds, part.frames, threshold,
+            *_share(passed, outside, part.outside, labels, seed),
+            *_share(refused, inside, part.inside, inside.group, seed),
+            int(part.outside.sum()), int(part.inside.sum()),
+        )
+        for part, threshold in zip(parts, thresholds, strict=True)
+    ]  # fmt: skip
+    return Gate(false_accept, tuple(levels))
 
 
 def best_leads(calibration: Calibration, found: HeldOut) -> Floats:
@@ -65,11 +83,54 @@ def best_leads(calibration: Calibration, found: HeldOut) -> Floats:
     return lead(likelihoods, likelihoods.argmax(axis=1))
 
 
-def balanced(found: HeldOut) -> Floats:
-    """(n,) the weight of each piece, that of every label summing to 1."""
-    totals = np.bincount(found.truth, found.weight)
-    weight: Floats = found.weight / totals[found.truth]
-    return weight
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The pieces of about one duration.
+
+    Parameters
+    ----------
+    seconds : float
+    frames : int
+        Medians.
+    inside, outside : (n,) bool
+        Which of the pieces these are.
+    """
+
+    seconds: float
+    frames: int
+    inside: Flags
+    outside: Flags
+
+
+def by_duration(inside: HeldOut, outside: HeldOut, least: int) -> list[Part]:
+    """The pieces by duration, the shortest first.
+
+    A duration of which there are fewer than ``least`` unknown clips, or clips of one label only, goes with the nearest
+    other. All go together where none is left, or where longer clips have no more frames.
+    """
+    ins, outs = (np.round(RUNGS * np.log10(found.seconds)) for found in (inside, outside))
+    kept = [rung for rung in np.unique(outs) if _enough(outside, outs == rung, least)]
+    if kept:
+        ins, outs = (np.array(kept)[np.abs(rungs[:, None] - kept).argmin(axis=1)] for rungs in (ins, outs))
+        parts = [_part(outside, ins == rung, outs == rung) for rung in kept]
+        if (np.diff([part.frames for part in parts]) > 0).all():
+            return parts
+    return [_part(outside, np.ones(len(ins), bool), np.ones(len(outs), bool))]
+
+
+def _enough(found: HeldOut, rows: Flags, least: int) -> bool:
+    return len(np.unique(found.clip[rows])) >= least and len(np.unique(found.truth[rows])) > 1
+
+
+def _part(outside: HeldOut, ins: Flags, outs: Flags) -> Part:
+    return Part(float(np.median(outside.seconds[outs])), int(np.median(outside.frames[outs])), ins, outs)
+
+
+def balanced(found: HeldOut, rows: Flags) -> Floats:
+    """The weight of each of some pieces, that of every label summing to 1."""
+    truth, weight = found.truth[rows], found.weight[rows]
+    result: Floats = weight / np.bincount(truth, weight)[truth]
+    return result
 
 
 def upper_quantile(values: Floats, weight: Floats, share: float) -> float:
@@ -87,10 +148,15 @@ def upper_quantile(values: Floats, weight: Floats, share: float) -> float:
     return float(ranked[enough[0]]) if len(enough) else float(np.nextafter(ranked[-1], np.inf))
 
 
-def _share(flags: NDArray[np.bool_], weight: Floats, groups: list[str | None], seed: int) -> tuple[float, Interval]:
-    """A weighted share of the pieces, and its interval over groups."""
+def _share(
+    flags: Flags, found: HeldOut, rows: Flags, groups: Sequence[str | None], seed: int
+) -> tuple[float, float, float]:
+    """The share of some pieces that has a flag, all labels weighing the same; and its interval over groups."""
+    chosen, weight = flags[rows], balanced(found, rows)
+    owners = [group for group, own in zip(groups, rows, strict=True) if own]
 
-    def share(chosen: NDArray[np.intp]) -> float:
-        return float(np.average(flags[chosen], weights=weight[chosen]))
+    def share(some: NDArray[np.intp]) -> float:
+        return float(np.average(chosen[some], weights=weight[some]))
 
-    return share(np.arange(len(flags))), figure_interval(share, len(flags), groups, seed=seed, resamples=1000)
+    sure = figure_interval(share, len(chosen), owners, seed=seed, resamples=1000)
+    return share(np.arange(len(chosen))), sure.low, sure.high

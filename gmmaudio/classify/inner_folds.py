@@ -33,9 +33,8 @@ NO_GROUPS = (
     " that share a voice or a recording teach to be too sure"
 )
 
-Frames = NDArray[np.floating]
-Pieces = Callable[[Example], list[tuple[Frames, float]]]
-"""From a clip to the frames of pieces of it, the whole first, and what each piece counts."""
+Pieces = Callable[[Example], list[tuple[Example, float]]]
+"""From a clip to pieces of it, the whole first, and what each piece counts."""
 
 TrainFold = Callable[[Sequence[Example]], Scorer]
 """From the examples of some folds to a scorer of their labels, in sorted order."""
@@ -104,7 +103,7 @@ def calibrate(
 
 
 def clip_pieces(front_end: FrontEnd, lengths: Sequence[float] = LENGTHS, read: Reader = read_through) -> Pieces:
-    """A clip whole, and cut to each of the lengths that it exceeds; it is read again and each piece gets its frames.
+    """A clip whole, and cut to each of the lengths that it exceeds; it is read again and each piece has its own frames.
 
     Each length counts as much as the whole, however many pieces there are.
     """
@@ -113,19 +112,19 @@ def clip_pieces(front_end: FrontEnd, lengths: Sequence[float] = LENGTHS, read: R
 
 def _clip_pieces(
     front_end: FrontEnd, lengths: tuple[float, ...], read: Reader, example: Example
-) -> list[tuple[Frames, float]]:
+) -> list[tuple[Example, float]]:
     shorter = [length for length in lengths if length * (1 + SLACK) < example.seconds]
     try:
         found = piece_examples(example.entry, front_end, shorter, read=read)
     except ClipError:  # it could be read a moment ago; the whole is there still
         found = {}
-    parts = [[part.frames for part in parts if isinstance(part, Example)] for parts in found.values()]
-    return [(example.frames, 1.0), *((frames, 1 / len(same)) for same in parts for frames in same)]
+    parts = [[part for part in parts if isinstance(part, Example)] for parts in found.values()]
+    return [(example, 1.0), *((part, 1 / len(same)) for same in parts for part in same)]
 
 
-def whole_clip(example: Example) -> list[tuple[Frames, float]]:
+def whole_clip(example: Example) -> list[tuple[Example, float]]:
     """A clip whole and nothing else: for examples without a file to be cut. Durations are then as they come."""
-    return [(example.frames, 1.0)]
+    return [(example, 1.0)]
 
 
 def calibration_folds(examples: Sequence[Example], seed: int = 0) -> NDArray[np.int64]:
@@ -208,7 +207,7 @@ def outsiders(
         )
         inside = [i for i in own if folds[i] == fold]
         found = _scored(scorer, examples, inside, pieces, jobs)
-        rows += [(i, np.insert(scores, place, -np.inf), frames, weight) for i, scores, frames, weight in found]
+        rows += [replace(row, scores=np.insert(row.scores, place, -np.inf)) for row in found]
     return _gathered(rows, examples)
 
 
@@ -231,25 +230,39 @@ def _require_three(labels: int) -> None:
         raise DataError("too_few_labels", f"there are {labels} labels, and with one held out nothing to tell apart")
 
 
-Row = tuple[int, NDArray[np.float64], int, float]
+@dataclass(frozen=True)
+class _Row:
+    """A piece of one of the clips, scored; of its frames only their number is kept."""
+
+    clip: int
+    scores: NDArray[np.float64]
+    frames: int
+    seconds: float
+    weight: float
 
 
-def _scored(scorer: Scorer, examples: Sequence[Example], chosen: Sequence[int], pieces: Pieces, jobs: int) -> list[Row]:
-    def one(index: int) -> list[Row]:
-        return [(index, scorer.score(part), len(part), weight) for part, weight in pieces(examples[index])]
+def _scored(
+    scorer: Scorer, examples: Sequence[Example], chosen: Sequence[int], pieces: Pieces, jobs: int
+) -> list[_Row]:
+    def one(index: int) -> list[_Row]:
+        return [
+            _Row(index, scorer.score(part.frames), len(part.frames), part.seconds, weight)
+            for part, weight in pieces(examples[index])
+        ]
 
     with one_blas_thread():
         return [row for rows in map_in_order(one, chosen, jobs) for row in rows]
 
 
-def _gathered(rows: Sequence[Row], examples: Sequence[Example]) -> HeldOut:
+def _gathered(rows: Sequence[_Row], examples: Sequence[Example]) -> HeldOut:
     places = {label: place for place, label in enumerate(sorted({example.entry.label for example in examples}))}
-    clips = [examples[row[0]].entry for row in rows]
+    clips = [examples[row.clip].entry for row in rows]
     return HeldOut(
         truth=np.array([places[entry.label] for entry in clips]),
-        scores=np.stack([row[1] for row in rows]),
-        frames=np.array([row[2] for row in rows]),
-        weight=np.array([row[3] for row in rows]),
-        clip=np.array([row[0] for row in rows]),
+        scores=np.stack([row.scores for row in rows]),
+        frames=np.array([row.frames for row in rows]),
+        weight=np.array([row.weight for row in rows]),
+        clip=np.array([row.clip for row in rows]),
         group=[entry.group for entry in clips],
+        seconds=np.array([row.seconds for row in rows]),
     )

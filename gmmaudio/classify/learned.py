@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from gmmaudio.tensors import require
@@ -21,8 +21,10 @@ def table(values: object, name: str, fields: Mapping[str, Any]) -> Mapping[str, 
     return found
 
 
-def thresholded(kind: type[T], name: str, values: object, counts: Mapping[str, int]) -> T:
-    """A dataclass of a threshold, of shares, and of counts, each of which has a least value.
+def thresholded(
+    kind: type[T], name: str, values: object, counts: Mapping[str, int], free: Collection[str] = ("threshold",)
+) -> T:
+    """A dataclass of shares, of numbers that are free, and of counts, each of which has a least value.
 
     Raises
     ------
@@ -31,8 +33,9 @@ def thresholded(kind: type[T], name: str, values: object, counts: Mapping[str, i
     """
     fields: Mapping[str, Any] = kind.__dataclass_fields__  # type: ignore[attr-defined]
     found = table(values, name, fields)
-    require(number(found["threshold"]), f"the {name}'s threshold must be a finite number")
-    for field in (each for each in fields if each != "threshold" and each not in counts):
+    for field in free:
+        require(number(found[field]), f"the {name}'s {field} must be a finite number")
+    for field in (each for each in fields if each not in free and each not in counts):
         require(number(found[field]) and 0 <= found[field] <= 1, f"the {name}'s {field} must lie in [0, 1]")
     for field, least in counts.items():
         require(count(found[field], least), f"the {name}'s {field} must be a whole number of at least {least}")

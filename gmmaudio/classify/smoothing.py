@@ -15,7 +15,8 @@ leaves the labels as they are, S without end gives one answer for all of the rec
 
 "Unknown" is one more state where the model may refuse a clip, with the prior of an average label. Its log-likelihood is
 what the gate demands: that of all labels but the best, together, plus the threshold. So a window alone is unknown
-where the gate says so, and one between windows that know better is not.
+where the gate says so, and one between windows that know better is not. A window with too little sound for the gate to
+be used does not speak for unknown, nor against it: it is as likely there as the labels are on average.
 
 Windows that follow each other are taken to be independent given the label. They are not quite, one voice speaks in
 many, and so smoothed posteriors are surer than they should be.
@@ -34,7 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmaudio.classify.classifier import Classifier, Decision
-from gmmaudio.classify.gate import Gate, lead
+from gmmaudio.classify.gate import lead
 from gmmaudio.errors import ClipError
 
 Floats = NDArray[np.float64]
@@ -136,7 +137,7 @@ def smoothed(
     """
     window, hop = windows
     likelihoods = _log_likelihoods(classifier, found, log_prior)
-    if classifier.may_refuse:
+    if likelihoods.shape[1] > len(classifier.labels):
         count = np.isfinite(log_prior).sum()
         log_prior = np.append(log_prior + np.log(count / (count + 1)), -np.log(count + 1))
     evidence = min(1.0, hop / window) * bounded(likelihoods, log_prior)
@@ -150,20 +151,24 @@ def smoothed(
 def _log_likelihoods(classifier: Classifier, found: Sequence[Decision | ClipError], log_prior: Floats) -> Floats:
     """Of labels, and of unknown where it may be answered; (windows, labels or labels + 1)."""
     frame = classifier.front_end.mfcc.hop_samples / classifier.front_end.rate
-    result = np.zeros((len(found), len(classifier.labels) + classifier.may_refuse))
-    for row, one in zip(result, found, strict=True):
+    frames = [round(one.voiced_seconds / frame) if isinstance(one, Decision) else 0 for one in found]
+    refusing = any(count and classifier.may_refuse(count) for count in frames)
+    result = np.zeros((len(found), len(classifier.labels) + refusing))
+    for row, one, count in zip(result, found, frames, strict=True):
         if isinstance(one, Decision):
-            scores = np.array(list(one.scores.values()))
-            values = classifier.log_likelihoods(scores, round(one.voiced_seconds / frame))
+            values = classifier.log_likelihoods(np.array(list(one.scores.values())), count)
             row[: len(values)] = values
-            if classifier.may_refuse and classifier.gate is not None:
-                row[-1] = _demanded(classifier.gate, values, int((values + log_prior).argmax()))
+            if refusing:
+                row[-1] = _of_unknown(classifier, values, log_prior, count)
     return result
 
 
-def _demanded(gate: Gate, log_likelihoods: Floats, best: int) -> float:
-    """The log-likelihood below which the gate refuses the best label."""
-    return float(log_likelihoods[best] - lead(log_likelihoods, np.array(best)) + gate.threshold)
+def _of_unknown(classifier: Classifier, log_likelihoods: Floats, log_prior: Floats, frames: int) -> float:
+    """The log-likelihood below which the gate refuses the best label; the labels' average where it is not used."""
+    if classifier.gate is None or not classifier.may_refuse(frames):
+        return float(np.logaddexp.reduce(log_likelihoods + log_prior))
+    best = int((log_likelihoods + log_prior).argmax())
+    return float(log_likelihoods[best] - lead(log_likelihoods, np.array(best)) + classifier.gate.threshold(frames))
 
 
 def _given(labels: Sequence[str], decision: Decision, row: Floats) -> Decision:

@@ -196,7 +196,10 @@ def calibrated(
 
 
 def _learned(learned: Learned) -> list[str]:
-    return [*(part.summary for part in (learned.calibration, learned.gate) if part is not None), *learned.remarks]
+    told = [] if learned.calibration is None else [learned.calibration.summary]
+    if learned.gate is not None:
+        told += [f"unknown at {duration} {text}" for duration, text in learned.gate.summary.items()]
+    return [*told, *learned.remarks]
 
 
 def _members(examples: Sequence[Example], failures: Sequence[Failure]) -> dict[str, list[Example]]:
