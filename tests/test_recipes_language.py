@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from gmmaudio.classify.gate import Gate, Level
 from gmmaudio.errors import DataError
 from gmmaudio.evaluate.durations import Durations
 from gmmaudio.evaluate.evaluation import Evaluation, Prediction
@@ -52,7 +53,8 @@ def test_a_small_run_shows_everything(
 def test_every_language_is_held_out_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert unknown.main([*SMALL, "--work", str(tmp_path), "--jobs", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[-4:]] == ["de", "en-gb", "es", "fi"]
+    for end in (-6, None):  # what was measured, and what was learned
+        assert [line.split()[0] for line in lines[:end][-4:]] == ["de", "en-gb", "es", "fi"]
     rows = [line.split() for line in lines if line.split()[:1] in (["3"], ["1"])]
     # 8 test clips, each unknown in its language's turn and known in the three others; three pieces of 1 s in each.
     assert [(row[0], row[1], row[4]) for row in rows] == [("3", "8", "24"), ("1", "24", "72")]
@@ -106,13 +108,23 @@ def test_limits_of_calibration(
 
 def test_false_accepts_false_rejects_and_area(capsys: pytest.CaptureFixture[str]) -> None:
     known, outside = np.array([0.5, 2.0, 3.0, 4.0]), np.array([0.0, 0.5, 1.0, 0.2])
-    turns = [unknown.Turn(name, 1.0, known, outside, ["a", "a", "b", "b"]) for name in ("de", "fi")]
+    turns = [unknown.Turn(name, None, known - 1.0, outside - 1.0, ["a", "a", "b", "b"]) for name in ("de", "fi")]
     unknown.tell_turns({3.0: turns})
     text = capsys.readouterr().out
     # At the threshold is accepted: 1 of 4. Refused: 0.5, 1 of 4. Of 16 pairs 12 + 2 are in order, and one is a tie.
     assert text.count("25.0 %, false rejects 25.0 %, area 0.906") == 2
     row = text.splitlines()[1].split()
     assert (row[0], row[1], row[2], row[4], row[5], row[7]) == ("3", "8", "25.0", "8", "25.0", "0.906")
+
+
+def test_thresholds_by_language_and_duration(capsys: pytest.CaptureFixture[str]) -> None:
+    levels = (
+        Level(1.0, 79, 4.5, 0.05, 0.0, 0.1, 0.4, 0.3, 0.5, 90, 90),
+        Level(10.0, 979, 7.25, 0.06, 0.0, 0.1, 0.08, 0, 1, 9, 9),
+    )
+    unknown.tell_thresholds([unknown.Turn("de", Gate(0.05, levels), np.array([]), np.array([]), [])])
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert " ".join(line.split()) == "de 1 s 4.50 ( 5.0, 40.0) 10 s 7.25 ( 6.0, 8.0)"
 
 
 def test_no_threshold_no_figures() -> None:

@@ -24,13 +24,18 @@ def gated(clips: Sequence[Example], settings: Training, cut: Pieces, jobs: int) 
     return trained.classifier
 
 
-def leads(classifier: Classifier, examples: Sequence[Example], jobs: int) -> np.ndarray:
-    """(n,) the lead of each example's likeliest label, in nats: what the gate looks at."""
+def excess(classifier: Classifier, examples: Sequence[Example], jobs: int) -> np.ndarray:
+    """(n,) the lead of each example's likeliest label less what the gate demands of its frames, in nats.
+
+    From 0 on the example is answered, below it is unknown.
+    """
+    gate = classifier.gate
+    assert gate is not None
 
     def one(example: Example) -> float:
         scores = classifier.scorer.score(example.frames)
         likelihoods = classifier.log_likelihoods(scores, len(example.frames))
-        return float(lead(likelihoods, likelihoods.argmax()))
+        return float(lead(likelihoods, likelihoods.argmax()) - gate.threshold(len(example.frames)))
 
     with one_blas_thread():
         return np.array(list(map_in_order(one, examples, jobs)))

@@ -7,7 +7,7 @@ its own colour and level and in a band of its own. It is synthetic, and no accur
 is an experiment under control: nothing but the language differs between the languages.
 
 Front end and components are chosen by cross-validation over the training voices, the best rung by the same figures;
-calibration and the threshold of "unknown" are learned on folds inside training. The test voices have no say.
+calibration and the thresholds of "unknown" are learned on folds inside training. The test voices have no say.
 """
 
 from __future__ import annotations
@@ -147,7 +147,9 @@ def measure(training: list[Entry], test: list[Entry], given: argparse.Namespace)
     print("\ncalibration on test voices:")
     tell_calibration(rungs)
     draw_reliability(rungs[best], given.picture)
-    print(f"\nunknown, {best}; learned in training: {models[best].gate.summary}", flush=True)
+    print(f"\nunknown, {best}; learned in training:")
+    for duration, told in models[best].gate.summary.items():
+        print(f"  {duration} {told}", flush=True)
     data = os.environ.get("GMMAUDIO_DATA")
     sounds = other_sounds(given.work / "sounds", Path(data) if data else None, given.seconds, given.seed)
     tell_sounds(models[best], read_examples(test, front_end, given.jobs)[0], sounds, given.jobs)

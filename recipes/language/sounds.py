@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from corpus import RATE, at_level
-from gates import leads, share
+from gates import excess, share
 from noise import COLOURS, coloured, in_band
 
 from gmmaudio.classify.classifier import Classifier
@@ -25,9 +25,8 @@ Kinds = dict[str, list[Entry]]
 
 def tell_sounds(classifier: Classifier, test: Sequence[Example], kinds: Kinds, jobs: int) -> None:
     """What a classifier with a gate says of other sounds, and of the test clips, whole."""
-    assert classifier.gate is not None
-    known = leads(classifier, test, jobs)
-    refused = share(known < classifier.gate.threshold, [clip.entry.group for clip in test])
+    known = excess(classifier, test, jobs)
+    refused = share(known < 0, [clip.entry.group for clip in test])
     print(f"\nother sounds, heard by the model of all languages, which refuses {refused} % of the test clips:")
 
     def one(entry: Entry) -> Example | ClipError:
@@ -39,13 +38,13 @@ def tell_sounds(classifier: Classifier, test: Sequence[Example], kinds: Kinds, j
     for kind, entries in kinds.items():
         with one_blas_thread():
             heard = list(map_in_order(one, entries, jobs))
-        led = np.full(len(heard), -np.inf)  # what cannot be scored is not accepted either
+        found = np.full(len(heard), -np.inf)  # what cannot be scored is not accepted either
         scored = [i for i, each in enumerate(heard) if isinstance(each, Example)]
-        led[scored] = leads(classifier, [each for each in heard if isinstance(each, Example)], jobs)
+        found[scored] = excess(classifier, [each for each in heard if isinstance(each, Example)], jobs)
         codes = sorted({each.code for each in heard if isinstance(each, ClipError)})
         lost = f"; {len(heard) - len(scored)} not scored ({', '.join(codes)})" if codes else ""
-        accepts = share(led >= classifier.gate.threshold, [entry.group for entry in entries])
-        area = area_under_curve(known, led)
+        accepts = share(found >= 0, [entry.group for entry in entries])
+        area = area_under_curve(known, found)
         print(f"  {kind:12} {len(heard):>4} clips: false accepts {accepts} %, area {area:.3f}{lost}")
 
 
