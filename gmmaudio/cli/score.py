@@ -48,7 +48,7 @@ def add(verb: Verb) -> None:
     flags.add_argument("--top", type=positive(int), default=1, metavar="N", help="labels shown per clip in text")
     flags.add_argument("--among", type=lambda text: text.split(","), metavar="A,B", help="consider these labels only")
     flags.add_argument("--prior", type=prior, metavar="A=0.7,B=0.3", help="weights of labels; those left out count 1")
-    text = "answer unknown where no label explains a clip; auto: if the model refuses few clips that it should know"
+    text = "answer unknown where no label explains a clip; auto: at durations at which few known clips are refused"
     flags.add_argument("--unknown", metavar="|".join(_UNKNOWN), default="auto", help=text)
     flags.add_argument("--window", type=positive(float), metavar="S", help="decide per window of so many seconds")
     flags.add_argument("--hop", type=positive(float), metavar="S", help="seconds between windows; default: the window")
