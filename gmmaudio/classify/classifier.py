@@ -222,16 +222,14 @@ class Classifier:
             ``out_of_range`` where they are too far from the model for a finite score.
         """
         log_prior = np.zeros(len(self.labels)) if log_prior is None else log_prior
-        every = self._scores(frames)
-        likelihoods = self.log_likelihoods(every, len(frames))
+        every, count = self._scores(frames), len(frames)
+        likelihoods = self.log_likelihoods(every, count)
         kept = np.flatnonzero(np.isfinite(log_prior))
         scores, labels = every[kept], [self.labels[index] for index in kept]
         evidence = likelihoods[kept] + log_prior[kept]
         odds = np.exp(evidence - evidence.max())
         best = int(kept[evidence.argmax()])
-        known = True
-        if self.gate is not None and self.may_refuse(len(frames)):
-            known = self.gate.accepts(likelihoods, best, len(frames))
+        known = self.gate is None or not self.may_refuse(count) or self.gate.accepts(likelihoods, best, count)
         if self.floor is not None and self.unknown != "never":
             known = self.floor.accepts(float(every[best]))
         others = np.delete(every[kept], np.searchsorted(kept, best))
@@ -243,7 +241,7 @@ class Classifier:
             margin=float(every[best] - others.max()) if len(others) else None,
             seconds=seconds,
             voiced_seconds=voiced_seconds,
-            warnings=(*warnings, *self._length_warnings(len(frames), voiced_seconds)),
+            warnings=(*warnings, *self._length_warnings(count, voiced_seconds)),
             calibrated=self.calibration is not None,
             threshold=None if self.floor is None else self.floor.threshold,
         )

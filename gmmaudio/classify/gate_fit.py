@@ -35,7 +35,9 @@ def fit_gate(
     ----------
     calibration : Calibration
     inside : HeldOut
-        Clips of labels that the scorers knew, and pieces of them.
+        Clips of labels that the scorers knew, and pieces of them. How many are refused is measured at the thresholds
+        themselves; at those that outsiders of other folds, or of other labels, set, it was on average the same within
+        a point on the synthetic languages.
     outside : HeldOut
         Clips of labels that they did not know, whose score is -infinity; of at least two labels.
     false_accept : float, default 0.05

@@ -56,6 +56,14 @@ class Learned:
     gate: Gate | None = None
     remarks: tuple[str, ...] = ()
 
+    @property
+    def notes(self) -> list[str]:
+        """All of it in words, the gate with a line for each duration."""
+        told = [] if self.calibration is None else [self.calibration.summary]
+        if self.gate is not None:
+            told += [f"unknown at {duration} {text}" for duration, text in self.gate.summary.items()]
+        return [*told, *self.remarks]
+
 
 def calibrate(
     examples: Sequence[Example],

@@ -16,7 +16,7 @@ import gmmaudio
 from gmmaudio.classify.classifier import Classifier
 from gmmaudio.classify.examples import Example, ExampleReader, Failure, Progress, read_examples
 from gmmaudio.classify.gate import refuse_reserved
-from gmmaudio.classify.inner_folds import Learned, Pieces, calibrate, whole_clip
+from gmmaudio.classify.inner_folds import Pieces, calibrate, whole_clip
 from gmmaudio.classify.methods import FRAMES_PER_PARAMETER, Fitted, Training, fit_scorer
 from gmmaudio.classify.scorers import Scorer
 from gmmaudio.corpus.manifest import Entry, require_classes
@@ -192,14 +192,7 @@ def calibrated(
     separate = settings.method == "ml"
     learned = calibrate(examples, train_fold, pieces, separate, seed=settings.seed, jobs=jobs)
     classifier = replace(trained.classifier, calibration=learned.calibration, gate=learned.gate)
-    return replace(trained, classifier=classifier, notes=(*trained.notes, *_learned(learned)))
-
-
-def _learned(learned: Learned) -> list[str]:
-    told = [] if learned.calibration is None else [learned.calibration.summary]
-    if learned.gate is not None:
-        told += [f"unknown at {duration} {text}" for duration, text in learned.gate.summary.items()]
-    return [*told, *learned.remarks]
+    return replace(trained, classifier=classifier, notes=(*trained.notes, *learned.notes))
 
 
 def _members(examples: Sequence[Example], failures: Sequence[Failure]) -> dict[str, list[Example]]:
