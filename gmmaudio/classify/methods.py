@@ -130,13 +130,14 @@ def fit_map(members: Members, settings: Training, jobs: int) -> Fitted:
 
 
 def fit_supervector(members: Members, settings: Training, jobs: int) -> Fitted:
-    """A linear machine on the Fisher vectors of clips against a background."""
+    """A linear machine on the Fisher vectors of pieces of clips against a background."""
     clips = [[example.frames for example in examples] for examples in members.values()]
     background, backend = Background(settings.components, settings.seed), Backend()
     fit = fit_background([gather(parts) for parts in clips], background, jobs)
     linear = train_backend(fit.mixture, clips, backend, jobs)
-    remarks = () if linear.converged else (f"the linear machine stopped after {linear.iterations} iterations",)
-    return Fitted(linear.scorer, {}, fit, {"em": asdict(background.em), "backend": asdict(backend)}, remarks)
+    told = {"em": asdict(background.em), "backend": asdict(backend)}
+    left = (f"the linear machine learned from {linear.clips} clips; {linear.left_out} more are too many for it",)
+    return Fitted(linear.scorer, {}, fit, told, left if linear.left_out else ())
 
 
 METHODS: dict[str, Callable[[Members, Training, int], Fitted]] = {

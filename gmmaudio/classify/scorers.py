@@ -23,7 +23,7 @@ class Scorer(Protocol):
 
     @property
     def score_kind(self) -> str:
-        """What a score is: "loglik" and "llr" are mean nats per frame, "logit" is per clip."""
+        """What a score is: "loglik" and "llr" are mean nats per frame, "logit" is nominal nats per clip."""
 
     def score(self, frames: NDArray[np.floating]) -> Floats:
         """Scores (labels,) of the frames (n, d) of one clip, n at least 1."""

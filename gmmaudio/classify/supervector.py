@@ -42,7 +42,9 @@ class SupervectorScorer:
     score_kind: ClassVar[str] = "logit"
 
     def score(self, frames: NDArray[np.floating]) -> Floats:
-        """Scores (labels,) of one clip's frames (n, d), n at least 1: log odds, up to what all labels share.
+        """Scores (labels,) of one clip's frames (n, d), n at least 1: nominal nats.
+
+        The label that leads is the likeliest; what a lead is worth is for calibration to say.
 
         The clip's frames are never mixed with another's, so the score has the same bits alone and among many.
 

@@ -52,7 +52,7 @@ def unit(decision: Decision) -> str:
     """What scores and leads are measured in."""
     if decision.calibrated:
         return "nats of log posterior"
-    return "log-odds" if decision.score_kind == "logit" else "nats per frame"
+    return "nominal nats" if decision.score_kind == "logit" else "nats per frame"
 
 
 def curves(trials: Trials | None) -> Markup | None:
