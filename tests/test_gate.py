@@ -173,6 +173,14 @@ def test_hostile_values_are_refused(name: str, value: object) -> None:
         gate_from({**GATE.as_dict(), name: value})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("accepted", 0.2), ("accepted_low", 0.07), ("refused_high", 0.01), ("false_accept", 1)]
+)
+def test_values_that_contradict_each_other_are_refused(name: str, value: float) -> None:
+    with pytest.raises(Broken, match=f"gate's {name.partition('_')[0]}"):
+        gate_from({**GATE.as_dict(), name: value})
+
+
 @pytest.mark.parametrize("values", [None, [], {}, {**GATE.as_dict(), "more": 1}, {"threshold": 1.0}])
 def test_what_is_no_gate_at_all(values: object) -> None:
     with pytest.raises(Broken, match="gate"):

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from gmmaudio.classify.learned import thresholded
 from gmmaudio.errors import DataError
+from gmmaudio.tensors import require
 
 Floats = NDArray[np.float64]
 
@@ -146,7 +147,9 @@ def gate_from(values: object) -> Gate:
     Broken
         Naming the value.
     """
-    return thresholded(Gate, "gate", values, {"outsiders": 1, "insiders": 1})
+    found = thresholded(Gate, "gate", values, {"outsiders": 1, "insiders": 1})
+    require(0 < found.false_accept < 1, "the gate's false_accept must lie in (0, 1)")
+    return found
 
 
 def _percent(share: float) -> str:

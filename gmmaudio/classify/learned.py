@@ -22,7 +22,17 @@ def table(values: object, name: str, fields: Mapping[str, Any]) -> Mapping[str, 
 
 
 def thresholded(kind: type[T], name: str, values: object, counts: Mapping[str, int]) -> T:
-    """A dataclass of a threshold, of shares, and of counts, each of which has a least value.
+    """A dataclass of a threshold, of shares, within their intervals if they have any, and of counts.
+
+    Parameters
+    ----------
+    kind : type
+    name : str
+        What it is called in errors.
+    values : object
+        From a file.
+    counts : mapping
+        The counts' names, and the least value of each.
 
     Raises
     ------
@@ -34,6 +44,9 @@ def thresholded(kind: type[T], name: str, values: object, counts: Mapping[str, i
     require(number(found["threshold"]), f"the {name}'s threshold must be a finite number")
     for field in (each for each in fields if each != "threshold" and each not in counts):
         require(number(found[field]) and 0 <= found[field] <= 1, f"the {name}'s {field} must lie in [0, 1]")
+    for field in (each for each in fields if f"{each}_low" in fields):
+        inside = found[f"{field}_low"] <= found[field] <= found[f"{field}_high"]
+        require(inside, f"the {name}'s {field} must lie between {field}_low and {field}_high")
     for field, least in counts.items():
         require(count(found[field], least), f"the {name}'s {field} must be a whole number of at least {least}")
     return kind(**{field: found[field] if field in counts else float(found[field]) for field in fields})
