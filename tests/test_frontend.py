@@ -254,3 +254,29 @@ def test_shifted_deltas_count_where_all_their_frames_are_there() -> None:
     assert len(loud.voiced_frames((noise(1.0, 8000),)).values) == 78
     short = loud(Clip(noise(0.2, 8000), 8000))  # 18 frames, none of which has all
     assert short.voiced.all()
+
+
+@pytest.mark.parametrize("name", ["speech", "language"])
+@pytest.mark.parametrize("milliseconds", [12, 25, 60, 90, 120, 200])
+def test_features_of_a_moment_s_sound_are_no_absurd_numbers(name: str, milliseconds: int) -> None:
+    # Steady noise over a second shows what is usual. Silence with sound at its very end has as few voiced frames as
+    # one wishes, and hardly any variance among them.
+    front_end = PRESETS[name]
+    usual = np.abs(front_end.voiced_frames((noise(1.0, 8000),)).values).max()
+    sound = 8 * milliseconds
+    samples = np.concatenate([np.zeros(8000, np.float32), 0.3 * np.sin(np.arange(sound, dtype=np.float32))])
+    try:
+        frames = front_end.voiced_frames((samples,))
+    except ClipError as error:
+        assert (name, error.code) == ("speech", "silence")
+        assert milliseconds < 100
+        assert "normalising variance takes 10" in error.message
+    else:
+        assert np.abs(frames.values).max() < 10 * usual
+
+
+def test_a_clip_of_few_frames_is_too_short_to_be_normalised() -> None:
+    with pytest.raises(ClipError, match="9 of the clip's 9 frames") as caught:
+        PRESETS["speech"].voiced_frames((noise(0.105, 8000),))
+    assert caught.value.code == "too_short"
+    assert len(PRESETS["speech"].voiced_frames((noise(0.115, 8000),)).values) == 10
