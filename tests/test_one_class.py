@@ -283,6 +283,39 @@ def test_refusals(
     assert not Path("x").exists()
 
 
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (["crossval", "train"], "a folder that holds a folder per label"),
+        (["crossval", "one"], "there is only one label"),
+        (["audit", "train"], "a folder that holds a folder per label"),
+        (["features", "train", "-o", "x"], "a folder that holds a folder per label"),
+        (["evaluate", "two.safetensors", "train"], "a folder that holds a folder per label"),
+        (["train", "empty", "-o", "x"], "a folder that holds a folder per label"),
+        (["train", "empty", "--one-class", "-o", "x"], "empty holds no audio"),
+        (["train", "tables", "--one-class", "-o", "x"], "pass the CSV itself: tables/a.csv"),
+        (["train", "train/00.wav", "-o", "x"], "is one clip, without a label"),
+    ],
+)
+def test_one_class_is_advised_only_where_it_would_help(
+    command: list[str], says: str, machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("tables").mkdir()
+    Path("tables", "a.csv").write_text("path,label\n")
+    Path("train").symlink_to(machine / "train")
+    Path("one").mkdir()
+    Path("one", "normal").symlink_to(machine / "train")
+    if "two.safetensors" in command:
+        assert main(["train", str(machine / "test"), "--components", "1", "-o", "two.safetensors"]) == 0
+    capsys.readouterr()
+    assert main(command) == 2
+    told = capsys.readouterr().err
+    assert says in told
+    assert "one-class" not in told
+
+
 @pytest.mark.parametrize("value", ["0", "1", "nan", "-0.1", "much"])
 def test_shares_that_are_none(value: str, capsys: Capture) -> None:
     with pytest.raises(SystemExit) as caught:
@@ -339,6 +372,22 @@ def test_a_floor_belongs_to_one_label(model: Path) -> None:
 
 
 # Evaluation
+
+
+def test_a_folder_of_clips_is_evaluated_as_normal(machine: Path, model: Path, tmp_path: Path, capsys: Capture) -> None:
+    """Whatever the model calls what is normal."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "fine").symlink_to(machine / "train")
+    renamed = tmp_path / "fine.safetensors"
+    command = ["train", str(tmp_path / "data"), "--one-class", "--components", "1", "-o", str(renamed)]
+    assert main(command) == 0
+    for path in (model, renamed):
+        capsys.readouterr()
+        assert main(["evaluate", str(path), str(machine / "test" / "normal"), "--format", "json"]) == 0
+        found = parsed(capsys)
+        below = [row["score"] < found["threshold"] for row in found["predictions"]]
+        assert (found["normal"], found["anomalous"], found["auc"]) == (12, 0, None)
+        assert found["false_alarms"] == np.mean(below)
 
 
 def test_evaluation_agrees_with_scikit_learn_and_with_counting(machine: Path, model: Path, capsys: Capture) -> None:
