@@ -16,7 +16,8 @@ import soundfile
 
 from gmmaudio.cli import main
 from gmmaudio.corpus import audio
-from gmmaudio.corpus.manifest import read_corpus
+from gmmaudio.corpus.manifest import Entry, read_corpus
+from gmmaudio.evaluate.worst import below
 from tests.test_store import renamed
 
 Capture = pytest.CaptureFixture[str]
@@ -88,6 +89,15 @@ def test_a_hostile_store_leads_nowhere(name: str, model: Path, store: Path, swap
     told = page(model, store, "--root", str(swapped))
     assert told.count("<audio") == 1  # two.wav
     assert told.count("the sound is not at hand") == 1
+
+
+def test_a_link_that_is_put_there_after_the_check_leads_nowhere_else(swapped: Path, tmp_path: Path) -> None:
+    (swapped / "link.wav").symlink_to(swapped / "one.wav")
+    [entry] = below([Entry(Path("link.wav"), "dog")], swapped)
+    (swapped / "link.wav").unlink()
+    (swapped / "link.wav").symlink_to(tmp_path / "secret.wav")
+    assert entry.path.samefile(swapped / "one.wav")
+    assert entry.name == "link.wav"
 
 
 def test_the_report_says_what_the_audit_says(swapped: Path, tmp_path: Path, capsys: Capture) -> None:

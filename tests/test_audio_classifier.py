@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 
 import gmmaudio
 from gmmaudio.classify.model_file import to_bytes
@@ -28,6 +29,22 @@ def test_it_trains_the_same_model_as_the_training_run(corpus: Path, tmp_path: Pa
     assert 0.5 <= model.score([e.path for e in entries], [e.label for e in entries]) <= 1  # chance is 0.25
     np.testing.assert_allclose(model.predict_proba([path]).sum(axis=1), 1)
     assert clone(model).get_params() == model.get_params()
+
+
+@pytest.mark.parametrize(
+    ("estimator", "method", "more"),
+    [
+        *((gmmaudio.AudioClassifier, name, ()) for name in ("predict", "predict_proba")),
+        (gmmaudio.AudioClassifier, "score", (["x"],)),
+        *((gmmaudio.AnomalyDetector, name, ()) for name in ("predict", "decision_function", "score_samples")),
+    ],
+)
+def test_nothing_is_predicted_before_a_fit(estimator: type, method: str, more: tuple[object, ...]) -> None:
+    with pytest.raises(NotFittedError):
+        getattr(estimator(), method)([(np.zeros(8000), 8000)], *more)
+    for one in (gmmaudio.AudioClassifier(), gmmaudio.AnomalyDetector()):
+        with pytest.raises(NotFittedError):
+            one.save("never.safetensors")
 
 
 def test_bad_clips_are_left_out_of_training_and_raised_in_prediction(corpus: Path, tmp_path: Path) -> None:

@@ -388,7 +388,7 @@ def test_row32_paths_that_leave_the_root(path: str, tmp_path: Path, clips: list[
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        ("path,lable\na.wav,x\n", 1, "did you mean 'lable'"),
+        ("path,lable\na.wav,x\n", 1, "is it 'lable'? Then call it 'label'"),
         ("path,label\na.wav,x\nb.wav,y\na.wav,x\n", 4, "line 2"),
         ("path,label\na.wav,x\nb.wav,y\nb.wav,z\n", 4, "line 3"),
         ("path,label\na.wav,x\nb.wav,y,z\n", 3, "3 fields"),
@@ -403,6 +403,17 @@ def test_row33_manifests_that_say_something_impossible(
     said = refused(["train", str(tmp_path / "m.csv"), "-o", str(tmp_path / "m.safetensors")], 5, capsys)
     assert f"m.csv, line {line}:" in said
     assert words in said
+
+
+@pytest.mark.parametrize("verb", ["train", "evaluate", "crossval", "audit"])
+def test_row33_a_model_or_a_spreadsheet_in_the_place_of_data(verb: str, tmp_path: Path, capsys: Capture) -> None:
+    model = Path(__file__).parent / "golden" / "model-v1.safetensors"
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_bytes(b"PK\x03\x04\x14\0\6\0path,label")
+    more = {"train": ["-o", str(tmp_path / "m")]}.get(verb, [])
+    first = [str(model)] if verb == "evaluate" else []
+    assert "gmmaudio evaluate MODEL DATA" in refused([verb, *first, str(model), *more], 5, capsys)
+    assert "save the table as CSV, in UTF-8" in refused([verb, *first, str(sheet), *more], 5, capsys)
 
 
 def test_row33_a_mark_at_the_start_and_any_line_ends(tmp_path: Path, clips: list[Path]) -> None:

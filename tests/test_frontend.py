@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from gmmaudio.features.chain import CHUNK, run, run_voiced
 from gmmaudio.features.context import Deltas, ShiftedDeltas
 from gmmaudio.features.dialects import DIALECTS
 from gmmaudio.features.frames import Frames
-from gmmaudio.features.frontend import PRESETS, FrontEnd, front_end_from, preset
+from gmmaudio.features.frontend import PRESETS, STEPS, VADS, FrontEnd, front_end_from, preset
 from gmmaudio.features.mfcc import Mfcc
 from gmmaudio.features.normalise import Normalise
 from gmmaudio.features.spectral import Spectral
@@ -168,6 +168,16 @@ def test_a_front_end_with_everything_from_toml(tmp_path) -> None:  # type: ignor
         ("[mfcc]\nrate = 10", "bad_setting", "4000 to 384000"),
         ("[mfcc]\nn_mels = 1000000000", "bad_setting", "<= 512"),
         ("[mfcc]\nwindow = nan", "bad_setting", "window"),
+        ("[mfcc]\nwindow = 1e-300\nn_fft = 512", "bad_setting", "a window of 1e-300 s"),
+        ("[mfcc]\nhop = 1e-300", "bad_setting", "a hop of 1e-300 s"),
+        ("[mfcc]\nhop = -1e-300", "bad_setting", "a hop of -1e-300 s"),
+        ("[mfcc]\nhop = 1.7e308", "bad_setting", "a hop of 1.7e+308 s"),
+        ("[mfcc]\nlifter = 1e-320", "bad_setting", "0, or 1 to 1000"),
+        ("[mfcc]\nhigh = 1e-300\nlow = 0", "bad_setting", "hold no bin"),
+        ("[vad]\nmean_scale = 1e300", "bad_setting", "mean_scale 1e+300; 0 or more"),
+        ("[vad]\nthreshold = -1e300", "bad_setting", "a threshold of -1e+300 nats"),
+        ('[vad]\ntype = "mixture"\nseparation = 1e300', "bad_setting", "a separation of 1e+300 nats"),
+        ('[vad]\ntype = "mixture"\nsilence = 1e300', "bad_setting", "a silence of 1e+300 nats"),
         ("[mfcc]\nlow = 5000\nrate = 8000", "bad_setting", "mel filters from"),
         ('[mfcc]\nshape = "square"', "bad_setting", "allowed are"),
         ('[[steps]]\ntype = "magic"', "bad_setting", "known are"),
@@ -183,6 +193,28 @@ def test_a_front_end_that_makes_no_sense(tmp_path, text: str, code: str, words: 
         preset(str(file))
     assert caught.value.code == code
     assert words in str(caught.value)
+
+
+KINDS: list[tuple[str, type]] = [
+    ("mfcc", Mfcc), ("spectral", Spectral), *(("vad", kind) for kind in VADS.values()),
+    *(("steps", kind) for kind in STEPS.values()),
+]  # fmt: skip
+TYPES = {kind: name for types in (VADS, STEPS) for name, kind in types.items()}
+EXTREMES = [0, 1, -1, 2**63, 10**400, 5e-324, -1e-300, 1e-40, 1e-5, 0.5, 1e10, 1e39, -1e300, 1.7e308, np.nan]
+
+
+@pytest.mark.parametrize(("table", "kind", "name"), [(t, k, item.name) for t, k in KINDS for item in fields(k)])
+def test_extreme_settings_are_refused_or_give_finite_frames(table: str, kind: type, name: str) -> None:
+    """Warnings are errors in the test run: nothing overflows and nothing is divided by zero."""
+    for value in EXTREMES:
+        chosen = {name: value} | ({"type": TYPES[kind]} if kind in TYPES else {})
+        plain = {"mfcc": {"rate": 8000}, table: [chosen] if table == "steps" else chosen}
+        try:
+            frames = front_end_from(plain).from_blocks((noise(0.3, 8000),))
+        except GmmaudioError as error:
+            assert error.code in ("bad_setting", "silence", "too_short")
+        else:
+            assert np.abs(frames.values).max() < 1e6
 
 
 def test_unknown_presets() -> None:
@@ -222,3 +254,29 @@ def test_shifted_deltas_count_where_all_their_frames_are_there() -> None:
     assert len(loud.voiced_frames((noise(1.0, 8000),)).values) == 78
     short = loud(Clip(noise(0.2, 8000), 8000))  # 18 frames, none of which has all
     assert short.voiced.all()
+
+
+@pytest.mark.parametrize("name", ["speech", "language"])
+@pytest.mark.parametrize("milliseconds", [12, 25, 60, 90, 120, 200])
+def test_features_of_a_moment_s_sound_are_no_absurd_numbers(name: str, milliseconds: int) -> None:
+    # Steady noise over a second shows what is usual. Silence with sound at its very end has as few voiced frames as
+    # one wishes, and hardly any variance among them.
+    front_end = PRESETS[name]
+    usual = np.abs(front_end.voiced_frames((noise(1.0, 8000),)).values).max()
+    sound = 8 * milliseconds
+    samples = np.concatenate([np.zeros(8000, np.float32), 0.3 * np.sin(np.arange(sound, dtype=np.float32))])
+    try:
+        frames = front_end.voiced_frames((samples,))
+    except ClipError as error:
+        assert (name, error.code) == ("speech", "silence")
+        assert milliseconds < 100
+        assert "normalising variance takes 10" in error.message
+    else:
+        assert np.abs(frames.values).max() < 10 * usual
+
+
+def test_a_clip_of_few_frames_is_too_short_to_be_normalised() -> None:
+    with pytest.raises(ClipError, match="9 of the clip's 9 frames") as caught:
+        PRESETS["speech"].voiced_frames((noise(0.105, 8000),))
+    assert caught.value.code == "too_short"
+    assert len(PRESETS["speech"].voiced_frames((noise(0.115, 8000),)).values) == 10

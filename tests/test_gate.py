@@ -341,6 +341,19 @@ def test_durations_that_make_no_sense(levels: object, why: str) -> None:
         gate_from({"false_accept": 0.05, "levels": levels})
 
 
+@pytest.mark.parametrize(("name", "value"), [("accepted", 0.99), ("accepted_low", 0.98), ("refused_high", 0.0)])
+def test_values_that_contradict_each_other_are_refused(name: str, value: float) -> None:
+    first, second = GATE.as_dict()["levels"]
+    with pytest.raises(Broken, match=f"gate's {name.partition('_')[0]}"):
+        gate_from({"false_accept": 0.05, "levels": [first, {**second, name: value}]})
+
+
+@pytest.mark.parametrize("share", [0, 1])
+def test_a_false_accept_rate_lies_between_none_and_all(share: float) -> None:
+    with pytest.raises(Broken, match="gate's false_accept"):
+        gate_from({**GATE.as_dict(), "false_accept": share})
+
+
 @pytest.mark.parametrize("values", [None, [], {}, {**GATE.as_dict(), "more": 1}, {"threshold": 1.0}])
 def test_what_is_no_gate_at_all(values: object) -> None:
     with pytest.raises(Broken, match="gate"):

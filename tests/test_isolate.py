@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +63,37 @@ def hostile(path: str, rate: int | None, consume: Callable[[Iterator[Array]], An
         connection.send_bytes(b"S")
         while True:
             connection.send_bytes(block(*[0.0] * 10_000))
+    if name in WAYS_TO_LINGER:
+        linger(name, sys._getframe(1).f_locals["connection"])
     if name == "stumbles":
         raise ValueError("a bug")
     return read_through(path, rate, spoil if name == "late" else consume, *more)
+
+
+WAYS_TO_LINGER = ["restarts", "sends nothing", "stalls", "stalls, forked", "trickles", "promises too much"]
+
+
+def linger(way: str, connection: Connection) -> None:
+    """Keep whoever reads this connection waiting for half a minute, with no time between two messages to notice."""
+    over = time.monotonic() + 30
+    if way == "stalls, forked" and os.fork():
+        time.sleep(60)  # killed, it leaves a child that holds the connection
+    if way == "promises too much":
+        os.write(connection.fileno(), struct.pack("!i", 2**30))
+    elif way != "restarts":
+        connection.send_bytes(b"S")
+    if way.startswith(("stalls", "trickles")):
+        os.write(connection.fileno(), struct.pack("!i", 1000))  # the length of a message that does not come
+    while time.monotonic() < over:
+        if way in ("restarts", "sends nothing"):
+            connection.send_bytes(b"S" if way == "restarts" else b"B")
+        else:
+            time.sleep(0.1)
+            if way == "trickles":
+                os.write(connection.fileno(), b"B")
+            if os.getppid() == 1:
+                os._exit(0)
+    os._exit(0)
 
 
 def block(*samples: float) -> bytes:
@@ -142,6 +172,22 @@ def test_what_a_worker_says_is_not_trusted(lie: int, good: Path) -> None:
         with pytest.raises(ClipError) as caught:
             read(bad, None if lie == len(LIES) - 1 else 8000, joined)  # the last one lies of the file's own rate
     assert caught.value.code in {"decoder_crashed", "decoder_timeout"}
+
+
+@pytest.mark.parametrize("way", WAYS_TO_LINGER)
+def test_no_worker_keeps_a_clip_waiting(way: str, good: Path) -> None:
+    bad = good.with_stem(way)
+    bad.write_bytes(good.read_bytes())
+    with isolated(seconds=2, read=hostile) as read:
+        read(good, None, joined)
+        began = time.monotonic()
+        with pytest.raises(ClipError) as caught:
+            read(bad, 8000, joined)
+        assert time.monotonic() - began < 10  # 2 s to decode, 5 s for a process to end
+        assert told(read, good) == told(read_through, good)
+    late = way.startswith(("stalls", "trickles"))
+    assert caught.value.code == ("decoder_timeout" if late else "decoder_crashed")
+    assert "None" not in caught.value.message
 
 
 def test_a_worker_that_goes_on_and_on_is_ended_at_the_longest_clip_that_is_allowed(good: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from hashlib import sha256
+from itertools import permutations
 from math import floor
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ import gmmaudio
 from gmmaudio.classify.examples import Example
 from gmmaudio.classify.floor import Floor, floor_from
 from gmmaudio.classify.model_file import from_bytes, load, to_bytes
-from gmmaudio.classify.one_class import fit_one_class, threshold_for, train_one_class
+from gmmaudio.classify.one_class import fit_one_class, share_refused, threshold_for, train_one_class
 from gmmaudio.classify.scorers import MixtureScorer
 from gmmaudio.classify.train import Training, train
 from gmmaudio.cli import main
@@ -142,6 +143,34 @@ def test_too_little_for_a_threshold(clips: int, rate: float, groups: int, code: 
     assert caught.value.hint
 
 
+@given(st.sampled_from([[0, 0, 1], [0, 0, 1, 1], [0, 1, 2, 3], [0, 0, 0, 1, 2]]), st.floats(1e-6, 1 - 1e-13))
+def test_what_is_measured_is_right_on_average_for_few_clips(folds: list[int], rate: float) -> None:
+    # Of exchangeable scores every order is equally likely, and over all of them a new clip is below rank r of m others
+    # in r of m + 1 cases: with r = rate (m + 1) the mean share is the rate.
+    found = [share_refused(np.array(order), np.array(folds), rate, [None] * len(folds)) for order in orders(len(folds))]
+    assert np.mean([refused for refused, _ in found]) == pytest.approx(rate, abs=1e-8)
+    assert all(0 <= sure.low <= refused <= sure.high <= 1 for refused, sure in found)
+
+
+def orders(count: int) -> list[tuple[float, ...]]:
+    return list(permutations([float(each) for each in range(count)]))
+
+
+@pytest.mark.parametrize(("clips", "rate"), [(19, 0.05), (39, 0.05), (30, 0.05), (19, 0.999999999999)])
+def test_what_is_measured_is_the_rate_of_the_threshold(clips: int, rate: float) -> None:
+    # One clip held out each time, of exchangeable scores: the k-th smallest of n refuses k / (n + 1) of new clips.
+    scores = np.random.default_rng(0).normal(size=clips)
+    k = int((scores < threshold_for(scores, rate)).sum()) + 1
+    refused, _ = share_refused(scores, np.arange(clips), k / (clips + 1), [None] * clips)
+    assert refused == pytest.approx(k / (clips + 1), abs=1e-9)
+
+
+def test_nearly_all_may_be_refused() -> None:
+    found = fit_one_class(days(np.random.default_rng(0), 5, 6, 0.0), [], ONE, 0.999999999999).classifier.floor
+    assert found is not None
+    assert found.refused_low <= 30 / 31 <= found.refused_high  # at the largest of 30 scores
+
+
 def test_nineteen_clips_are_enough_for_five_per_cent() -> None:
     # 1 / (19 + 1): the smallest of nineteen scores.
     found = fit_one_class(days(np.random.default_rng(0), 19, 1, 0.0), [], ONE).classifier.floor
@@ -150,7 +179,7 @@ def test_nineteen_clips_are_enough_for_five_per_cent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "rate"), [(Training(method="map"), 0.05), (ONE, 0.0), (ONE, 1.0), (ONE, float("nan"))]
+    ("settings", "rate"), [(Training(method="map"), 0.05), (ONE, 0.0), (ONE, 1.0), (ONE, float("nan")), (ONE, 1e-320)]
 )
 def test_settings_that_make_no_sense(settings: Training, rate: float) -> None:
     with pytest.raises(DataError, match=r"method|rate") as caught:
@@ -230,6 +259,8 @@ def test_inspect_says_what_the_threshold_rests_on(model: Path, tmp_path: Path, c
         (["crossval", "one"], "[one_class]"),
         (["train", "test", "--one-class", "-o", "x"], "there are 3: 'hum', 'normal', 'whistle'"),
         (["train", "train", "--one-class", "--false-alarms", "0.01", "-o", "x"], "0.04 (--false-alarms)"),
+        (["train", "train", "--one-class", "--false-alarms", "1e-320", "-o", "x"], "from 1e-06 to less than 1"),
+        (["train", "train", "--one-class", "--false-alarms", "1e-6", "-o", "x"], "0.0001 %; 999999 can"),
         (["train", "train", "--one-class", "--method", "map", "-o", "x"], "'ml'"),
         (["train", "train", "--one-class", "--no-calibration", "-o", "x"], "always learns"),
         (["train", "test", "--false-alarms", "0.1", "-o", "x"], "add --one-class"),
@@ -250,6 +281,39 @@ def test_refusals(
     assert main(command) == 2
     assert says in capsys.readouterr().err
     assert not Path("x").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (["crossval", "train"], "a folder that holds a folder per label"),
+        (["crossval", "one"], "there is only one label"),
+        (["audit", "train"], "a folder that holds a folder per label"),
+        (["features", "train", "-o", "x"], "a folder that holds a folder per label"),
+        (["evaluate", "two.safetensors", "train"], "a folder that holds a folder per label"),
+        (["train", "empty", "-o", "x"], "a folder that holds a folder per label"),
+        (["train", "empty", "--one-class", "-o", "x"], "empty holds no audio"),
+        (["train", "tables", "--one-class", "-o", "x"], "pass the CSV itself: tables/a.csv"),
+        (["train", "train/00.wav", "-o", "x"], "is one clip, without a label"),
+    ],
+)
+def test_one_class_is_advised_only_where_it_would_help(
+    command: list[str], says: str, machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("tables").mkdir()
+    Path("tables", "a.csv").write_text("path,label\n")
+    Path("train").symlink_to(machine / "train")
+    Path("one").mkdir()
+    Path("one", "normal").symlink_to(machine / "train")
+    if "two.safetensors" in command:
+        assert main(["train", str(machine / "test"), "--components", "1", "-o", "two.safetensors"]) == 0
+    capsys.readouterr()
+    assert main(command) == 2
+    told = capsys.readouterr().err
+    assert says in told
+    assert "one-class" not in told
 
 
 @pytest.mark.parametrize("value", ["0", "1", "nan", "-0.1", "much"])
@@ -273,12 +337,24 @@ def test_a_folder_of_clips_is_normal_and_others_are_read_as_ever(machine: Path, 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("threshold", float("nan")), ("refused", 1.5), ("false_alarms", "0.05"), ("clips", 0), ("shortest", 1.0)],
+    [
+        ("threshold", float("nan")),
+        ("refused", 1.5),
+        ("false_alarms", "0.05"),
+        ("clips", 0),
+        ("shortest", 1.0),
+        ("refused", 0.01),
+        ("refused_low", 0.05),
+        ("refused_high", 0.03),
+        ("false_alarms", 0),
+        ("false_alarms", 1.0),
+        ("groups", 201),
+    ],
 )
 def test_a_floor_from_a_file_is_checked(name: str, value: object) -> None:
     good = Floor(-40.0, 0.05, 0.04, 0.02, 0.08, 200, 10, 400)
     assert floor_from(good.as_dict()) == good
-    with pytest.raises(Broken, match=name):
+    with pytest.raises(Broken, match=name.partition("_")[0]):
         floor_from(good.as_dict() | {name: value})
     with pytest.raises(Broken, match="must have"):
         floor_from({key: kept for key, kept in good.as_dict().items() if key != name})
@@ -296,6 +372,22 @@ def test_a_floor_belongs_to_one_label(model: Path) -> None:
 
 
 # Evaluation
+
+
+def test_a_folder_of_clips_is_evaluated_as_normal(machine: Path, model: Path, tmp_path: Path, capsys: Capture) -> None:
+    """Whatever the model calls what is normal."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "fine").symlink_to(machine / "train")
+    renamed = tmp_path / "fine.safetensors"
+    command = ["train", str(tmp_path / "data"), "--one-class", "--components", "1", "-o", str(renamed)]
+    assert main(command) == 0
+    for path in (model, renamed):
+        capsys.readouterr()
+        assert main(["evaluate", str(path), str(machine / "test" / "normal"), "--format", "json"]) == 0
+        found = parsed(capsys)
+        below = [row["score"] < found["threshold"] for row in found["predictions"]]
+        assert (found["normal"], found["anomalous"], found["auc"]) == (12, 0, None)
+        assert found["false_alarms"] == np.mean(below)
 
 
 def test_evaluation_agrees_with_scikit_learn_and_with_counting(machine: Path, model: Path, capsys: Capture) -> None:

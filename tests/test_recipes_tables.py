@@ -116,10 +116,27 @@ def test_what_is_no_table_is_refused(
     assert f"[{code}]" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("segments", ["0", "-1"])
-def test_no_segments_are_refused(segments: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("segments", ["0", "-1", "1000000000"])
+def test_no_segments_and_far_too_many_are_refused_at_once(
+    segments: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert recipe.main([f"--segments={segments}", "--small", "--out", str(tmp_path)]) == 2
-    assert "[bad_setting]" in capsys.readouterr().err
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert f"--segments {segments}; 1 to 50 are allowed [bad_setting]" in captured.err
+
+
+def test_what_columns_a_table_needs_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "telco.csv"
+    for header, hint in {
+        "path,label": "tenure, MonthlyCharges, TotalCharges,",
+        "Tenure,MonthlyCharges": "is it 'Tenure'? Then call it 'tenure'",
+    }.items():
+        path.write_text(f"{header}\na,b\n", "utf-8")
+        assert recipe.main([str(path), "--out", str(tmp_path)]) == 2
+        said = capsys.readouterr().err
+        assert hint in said
+        assert "path and label are needed" not in said
 
 
 def test_too_few_who_left_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

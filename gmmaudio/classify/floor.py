@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from gmmaudio.classify.learned import thresholded
+from gmmaudio.tensors import require
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Floor:
         The share of normal clips that was to be refused, in (0, 1).
     refused, refused_low, refused_high : float
         The share of normal clips that was refused: of each fold, by a model of the other folds' clips, at the threshold
-        that the other folds set; and its 95 % interval.
+        that the other folds' scores set; and its 95 % interval. See `gmmaudio.classify.one_class.share_refused`.
     clips, groups : int
         What these rest on; 0 groups where none are known.
     shortest : int
@@ -73,4 +74,7 @@ def floor_from(values: object) -> Floor:
     Broken
         Naming the value.
     """
-    return thresholded(Floor, "floor", values, {"clips": 1, "groups": 0, "shortest": 1})
+    found = thresholded(Floor, "floor", values, {"clips": 1, "groups": 0, "shortest": 1})
+    require(0 < found.false_alarms < 1, "the floor's false_alarms must lie in (0, 1)")
+    require(found.groups <= found.clips, "the floor's groups must be no more than its clips")
+    return found

@@ -225,7 +225,7 @@ def gate_from(values: object) -> Gate:
         values = {"false_accept": level.pop("false_accept", None), "levels": [level]}
     found = table(values, "gate", Gate.__dataclass_fields__)
     share, levels = found["false_accept"], found["levels"]
-    require(number(share) and 0 <= share <= 1, "the gate's false_accept must lie in [0, 1]")
+    require(number(share) and 0 < share < 1, "the gate's false_accept must lie in (0, 1)")
     fits = isinstance(levels, list) and 1 <= len(levels) <= MOST_LEVELS
     require(fits, f"the gate's levels must be a list of 1 to {MOST_LEVELS}")
     read = tuple(_level_from(level) for level in levels)

@@ -24,7 +24,19 @@ def table(values: object, name: str, fields: Mapping[str, Any]) -> Mapping[str, 
 def thresholded(
     kind: type[T], name: str, values: object, counts: Mapping[str, int], free: Collection[str] = ("threshold",)
 ) -> T:
-    """A dataclass of shares, of numbers that are free, and of counts, each of which has a least value.
+    """A dataclass of numbers that are free, of shares, within their intervals if they have any, and of counts.
+
+    Parameters
+    ----------
+    kind : type
+    name : str
+        What it is called in errors.
+    values : object
+        From a file.
+    counts : mapping
+        The counts' names, and the least value of each.
+    free : collection of str, default only "threshold"
+        Names of finite numbers that are no shares.
 
     Raises
     ------
@@ -37,6 +49,9 @@ def thresholded(
         require(number(found[field]), f"the {name}'s {field} must be a finite number")
     for field in (each for each in fields if each not in free and each not in counts):
         require(number(found[field]) and 0 <= found[field] <= 1, f"the {name}'s {field} must lie in [0, 1]")
+    for field in (each for each in fields if f"{each}_low" in fields):
+        inside = found[f"{field}_low"] <= found[field] <= found[f"{field}_high"]
+        require(inside, f"the {name}'s {field} must lie between {field}_low and {field}_high")
     for field, least in counts.items():
         require(count(found[field], least), f"the {name}'s {field} must be a whole number of at least {least}")
     return kind(**{field: found[field] if field in counts else float(found[field]) for field in fields})

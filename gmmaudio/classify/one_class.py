@@ -22,11 +22,15 @@ from gmmaudio.classify.train import Trained, fit_classes
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.corpus.one_label import require_one_label
 from gmmaudio.errors import DataError
-from gmmaudio.measures.intervals import interval
+from gmmaudio.measures.intervals import Interval, interval
 
 Floats = NDArray[np.float64]
 
 FALSE_ALARMS = 0.05
+LEAST_FALSE_ALARMS = 1e-6
+"""The least rate of false alarms: it takes a million clips."""
+
+_ROUNDING = 1e-9  # by which a rank that is whole may miss it
 
 
 def train_one_class(
@@ -47,7 +51,7 @@ def train_one_class(
     settings : Training
         The method must be "ml".
     false_alarms : float, default 0.05
-        The share of normal clips that may be refused, in (0, 1). A smaller one lets more anomalies pass.
+        The share of normal clips that may be refused, in [1e-6, 1). A smaller one lets more anomalies pass.
     jobs : int, default 1
         Threads; the model has the same bits for any number.
     progress : callable, optional
@@ -94,7 +98,9 @@ def fit_floor(
     """The threshold for a false-alarm rate, and the rate measured: on scores of clips held out, fold by fold.
 
     The threshold is set on all of these scores. The rate is measured on each fold at the threshold that the other folds
-    set, for at its own threshold a fold has the rate asked for by construction.
+    set, for at its own threshold a fold has the rate asked for by construction. So no clip has a say in the threshold
+    that judges it; but the other folds' scores come from mixtures that heard it, as each fold is scored by a mixture of
+    all the others.
     """
 
     def train_fold(some: Sequence[Example]) -> Scorer:
@@ -102,15 +108,49 @@ def fit_floor(
 
     folds = _folds(examples, settings.seed)
     found = held_out(examples, folds, train_fold, whole_clip, jobs)
-    scores, fold = found.scores[:, 0], folds[found.clip]
-    refused = np.zeros(len(scores), bool)
-    for each in np.unique(fold):
-        refused[fold == each] = scores[fold == each] < threshold_for(scores[fold != each], false_alarms)
-    sure = interval(refused, found.group)
+    scores = found.scores[:, 0]
+    rate = max(1, _rank(len(scores), false_alarms)) / (len(scores) + 1)
+    refused, sure = share_refused(scores, folds[found.clip], rate, found.group)
     return Floor(
-        threshold_for(scores, false_alarms), false_alarms, float(refused.mean()), sure.low, sure.high,
+        threshold_for(scores, false_alarms), false_alarms, refused, sure.low, sure.high,
         len(scores), sure.groups, int(found.frames.min()),
     )  # fmt: skip
+
+
+def share_refused(
+    scores: Floats, folds: NDArray[np.int64], rate: float, groups: Sequence[str | None]
+) -> tuple[float, Interval]:
+    """The share of clips below the threshold that the other folds' clips set for a rate.
+
+    Of m other clips, that is their score of rank rate (m + 1). Few clips have no score of just this rank: where it lies
+    between two, clips between these two scores count in proportion, so that exchangeable scores are refused at the rate
+    exactly, on average. The interval reaches from that of the lower rank to that of the higher.
+
+    Parameters
+    ----------
+    scores : (n,) float
+    folds : (n,) int
+        Of two values at least.
+    rate : float
+        In (0, 1).
+    groups : (n,) sequence of str or None
+
+    Examples
+    --------
+    >>> refused, sure = share_refused(np.arange(8.0), np.arange(8) % 2, 0.3, [None] * 8)
+    >>> refused                       # at rank 1.5 of four: 0 < 1 is refused, 2 < 3 and 1 < 2 are by half
+    0.25
+    """
+    below, above, part = np.zeros((3, len(scores)))
+    for fold in np.unique(folds):
+        own = folds == fold
+        ranked = np.concatenate([[-np.inf], np.sort(scores[~own]), [np.inf]])
+        rank = _rank(len(ranked) - 2, rate)
+        below[own], above[own] = scores[own] < ranked[rank], scores[own] < ranked[rank + 1]
+        part[own] = rate * (len(ranked) - 1) - rank
+    least, most = interval(below, groups), interval(above, groups)
+    share = float(np.where(below, 1.0, above * part.clip(0)).mean())
+    return share, replace(most, low=least.low)
 
 
 def threshold_for(scores: Floats, false_alarms: float) -> float:
@@ -133,21 +173,21 @@ def threshold_for(scores: Floats, false_alarms: float) -> float:
 
 
 def _rank(clips: int, false_alarms: float) -> int:
-    return floor(false_alarms * (clips + 1) + 1e-9)
+    return min(clips, floor(false_alarms * (clips + 1) + _ROUNDING))
 
 
 def _check(settings: Training, false_alarms: float) -> None:
     if settings.method != "ml":
         text = f"method {settings.method!r} tells labels apart; a model of one label is trained by 'ml'"
         raise DataError("bad_setting", text, "leave the method at its default")
-    if not 0 < false_alarms < 1:
-        text = f"a false-alarm rate of {false_alarms}; it lies between 0 and 1"
+    if not LEAST_FALSE_ALARMS <= false_alarms < 1:
+        text = f"a false-alarm rate of {false_alarms}; from {LEAST_FALSE_ALARMS:g} to less than 1 is allowed"
         raise DataError("bad_setting", text, "take 0.05")
 
 
 def _require_clips(clips: int, false_alarms: float) -> None:
     if _rank(clips, false_alarms) < 1:
-        wanted = ceil(1 / false_alarms - 1e-9) - 1
+        wanted = ceil(1 / false_alarms - _ROUNDING) - 1
         text = f"{clips} clips can show no false-alarm rate as low as {100 * false_alarms:g} %; {wanted} can"
         least = ceil(100 / (clips + 1)) / 100
         hint = f"give more clips, or cut long ones; or allow more: {least:.2f} (--false-alarms)"

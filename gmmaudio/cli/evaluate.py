@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from functools import partial
 
 from gmmaudio.cli.options import (
     Verb,
@@ -38,7 +39,8 @@ def run(options: argparse.Namespace) -> int:
     """Run the verb."""
     from gmmaudio.classify.describe import describe
     from gmmaudio.classify.model_file import load
-    from gmmaudio.corpus.manifest import in_split
+    from gmmaudio.corpus.manifest import in_split, read_corpus
+    from gmmaudio.corpus.one_label import read_one_label
     from gmmaudio.corpus.selection import in_fold
     from gmmaudio.evaluate.anomalies import evaluate_one_class
     from gmmaudio.evaluate.durations import evaluate_durations, lengths_from
@@ -46,11 +48,12 @@ def run(options: argparse.Namespace) -> int:
 
     refuse_half_a_fold(options)
     lengths = lengths_from(options.durations) if options.durations else ()
-    classifier, durations = load(options.model), None
+    classifier, durations, corpus = load(options.model), None, read_corpus
     if classifier.floor is not None:
         _refuse_for_one_class(options)
+        corpus = partial(read_one_label, label=classifier.labels[0])
     with reader(options) as audio:
-        entries, read, own = open_data(options, audio)
+        entries, read, own = open_data(options, audio, corpus)
         if lengths and own is not None:
             raise DataError("bad_flags", "--durations cuts clips, and a feature store holds none", "name the corpus")
         entries = in_split(entries, options.split)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     _refuse_mixed(options)
     output = Path(options.output)
     refuse_target(output)
-    with reader(options) as audio:
+    with _one_class_advised(options), reader(options) as audio:
         entries, read, own = open_data(options, audio, read_one_label if options.one_class else None)
         rows = _rows(entries, options)
         warn_without_groups(rows)
@@ -91,6 +93,21 @@ def _refuse_mixed(options: argparse.Namespace) -> None:
         raise DataError("bad_flags", "--false-alarms is for models of one label", "add --one-class")
     if options.one_class and options.no_calibration:
         raise DataError("bad_flags", "--one-class always learns what is unknown", "leave --no-calibration out")
+
+
+@contextmanager
+def _one_class_advised(options: argparse.Namespace) -> Iterator[None]:
+    """Where there is one label, or a folder of clips without any: there is a flag for that."""
+    from gmmaudio.corpus.one_label import clips_alone
+
+    try:
+        yield
+    except DataError as error:
+        one = error.code == "one_class" or (error.code == "no_labels" and clips_alone(Path(options.data)))
+        if options.one_class or not one:
+            raise
+        hint = f"{error.hint}; or add --one-class, to learn what is normal from these clips alone"
+        raise DataError(error.code, error.message, hint) from error
 
 
 def _pieces(front_end: FrontEnd, audio: Reader, own: FrontEnd | None) -> Pieces:

@@ -166,7 +166,7 @@ def require_classes(entries: Sequence[Entry]) -> None:
         raise DataError(
             "one_class",
             f"there is only one label, {printable(labels.pop())!r}, with {len(entries)} clips; two are needed",
-            "give each label a folder of its own within DATA, or a row in a CSV; for one label only: train --one-class",
+            "give each label a folder of its own within DATA, or a row in a CSV",
         )
 
 
@@ -230,7 +230,7 @@ def _no_labels(data: Path, files: list[Path]) -> DataError:
     text = f"{printable(data)} holds no label folders, but {clips} audio files and {len(files) - clips} others"
     # One that is called manifest.csv before any other.
     tables.sort(key=lambda path: path.name.lower() != "manifest.csv")
-    hint = f"pass the CSV itself: {printable(tables[0])}" if tables else f"{_HINT}; or train --one-class"
+    hint = f"pass the CSV itself: {printable(tables[0])}" if tables else _HINT
     return DataError("no_labels" if clips or tables else "no_clips", text, hint)
 
 

@@ -17,13 +17,15 @@ NORMAL = "normal"
 _log = logging.getLogger("gmmaudio")
 
 
-def read_one_label(data: Path, root: Path | None = None) -> list[Entry]:
-    """The entries of a corpus; a folder that holds clips and no folders is taken for clips of the label "normal".
+def read_one_label(data: Path, root: Path | None = None, label: str = NORMAL) -> list[Entry]:
+    """The entries of a corpus; a folder that holds clips and no folders is taken for clips of one label.
 
     Parameters
     ----------
     data, root : Path
         As in `gmmaudio.corpus.manifest.read_corpus`, which also says what is raised.
+    label : str, default "normal"
+        What such clips are called.
 
     Returns
     -------
@@ -39,15 +41,24 @@ def read_one_label(data: Path, root: Path | None = None) -> list[Entry]:
     >>> entry.name, entry.label
     ('a.wav', 'normal')
     """
-    if not is_folder(data):
+    clips = clips_alone(data)
+    if clips is None:
         return read_corpus(data, root)
-    there = visible(data)
-    clips = [path for path in there if is_audio(path)]
-    if not clips or any(map(is_folder, there)):
-        return read_corpus(data, root)
-    for table in (path for path in there if path.suffix.lower() == ".csv"):
+    tables = [path for path in visible(data) if path.suffix.lower() == ".csv"]
+    if not clips:
+        hint = f"pass the CSV itself: {printable(tables[0])}" if tables else "give a folder of clips, or a CSV"
+        raise DataError("no_clips", f"{printable(data)} holds no audio", hint)
+    for table in tables:
         _log.warning("%s is not read; pass it instead of its folder if it says the clips' groups", printable(table))
-    return [Entry(clip, NORMAL, name=clip.name) for clip in clips]
+    return [Entry(clip, label, name=clip.name) for clip in clips]
+
+
+def clips_alone(data: Path) -> list[Path] | None:
+    """The clips of a folder that holds no folders, sorted; None for anything else."""
+    if not is_folder(data):
+        return None
+    there = visible(data)
+    return None if any(map(is_folder, there)) else [path for path in there if is_audio(path)]
 
 
 def require_one_label(entries: Sequence[Entry]) -> None:

@@ -171,11 +171,18 @@ def _text(table: Path) -> str:
     if len(data) > MOST_BYTES:
         raise bad_line(table, 1, f"the file is longer than {MOST_BYTES} bytes")
     if b"\0" in data:
-        raise bad_line(table, _line_of(data, data.index(b"\0")), "a zero byte: this is no text in UTF-8")
+        raise bad_line(table, _line_of(data, data.index(b"\0")), "a zero byte: this is no text in UTF-8", _other(data))
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise bad_line(table, _line_of(data, error.start), "not text in UTF-8") from error
+        raise bad_line(table, _line_of(data, error.start), "not text in UTF-8", _other(data)) from error
+
+
+def _other(data: bytes) -> str:
+    """What to do about a file that is no text."""
+    if data[8:9] == b"{":  # as safetensors begin: a length in eight bytes, then JSON
+        return "this looks like a model; evaluate takes one, before the data: gmmaudio evaluate MODEL DATA"
+    return "save the table as CSV, in UTF-8"
 
 
 def _line_of(data: bytes, at: int) -> int:
@@ -195,14 +202,15 @@ def _records(table: Path, text: str) -> Iterator[tuple[int, list[str]]]:
         raise bad_line(table, line, str(error)) from error
 
 
-def _advice(name: str, names: list[str]) -> str:
+def _advice(name: str, names: list[str], required: tuple[str, ...]) -> str:
     """What to do about a column that is missing."""
     if len(names) == 1 and (other := next((mark for mark in (";", "\t", "|") if mark in names[0]), None)):
         return f"the fields look separated by {other!r}; save the table as CSV with commas"
-    near = get_close_matches(name, [known.casefold() for known in names], n=1)
-    return (
-        f"did you mean {near[0]!r}? names are in lower case" if near else "path and label are needed, in the first line"
-    )
+    near = get_close_matches(name.casefold(), [known.casefold() for known in names], n=1)
+    if near:
+        like = next(known for known in names if known.casefold() == near[0])
+        return f"is it {like!r}? Then call it {name!r}"
+    return f"{', '.join(required[:-1])} and {required[-1]} are needed, in the first line"
 
 
 def _check_header(table: Path, line: int, names: list[str], required: tuple[str, ...]) -> None:
@@ -210,7 +218,10 @@ def _check_header(table: Path, line: int, names: list[str], required: tuple[str,
     for name in required:
         if name not in names:
             raise bad_line(
-                table, line, f"the column {name!r} is missing; the columns are: {listed}", _advice(name, names)
+                table,
+                line,
+                f"the column {name!r} is missing; the columns are: {listed}",
+                _advice(name, names, required),
             )
     if len(set(names)) < len(names):
         raise bad_line(table, line, f"two columns have the same name: {listed}")

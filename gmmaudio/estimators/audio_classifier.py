@@ -109,7 +109,8 @@ class AudioClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ClipError
             A clip cannot be used; score them one by one with ``classifier_.score_all`` to have the others.
         """
-        return np.asarray(self.classes_[self.predict_proba(clips).argmax(axis=1)])
+        best = self.predict_proba(clips).argmax(axis=1)
+        return np.asarray(self.classes_[best])
 
     def predict_proba(self, clips: Sequence[Source]) -> NDArray[np.float64]:
         """Posteriors (n, n_labels); far too sure of themselves without ``calibrate``."""

@@ -106,7 +106,9 @@ def worst(
 
 
 def below(entries: Sequence[Entry], root: Path | None) -> list[Entry]:
-    """The entries of a feature store whose names lead to a place below a folder, with that for their path.
+    """The entries of a feature store whose names lead to a place below a folder, with that place for their path.
+
+    It is free of links: one that is put into the name's way later leads nowhere else.
 
     Parameters
     ----------
@@ -125,10 +127,11 @@ def below(entries: Sequence[Entry], root: Path | None) -> list[Entry]:
     if root is None:
         return []
     bound = Path(os.path.realpath(root))
+    places = [(entry, Path(os.path.realpath(root / entry.name))) for entry in entries]
     return [
-        replace(entry, path=root / entry.name)
-        for entry in entries
-        if not Path(entry.name).is_absolute() and Path(os.path.realpath(root / entry.name)).is_relative_to(bound)
+        replace(entry, path=place)
+        for entry, place in places
+        if not Path(entry.name).is_absolute() and place.is_relative_to(bound)
     ]
 
 

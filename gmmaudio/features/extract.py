@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -56,3 +56,19 @@ class _Rows:
 
     def array(self) -> Real:
         return np.frombuffer(self.bytes, np.float32).reshape(-1, self.width)
+
+
+class Heard:
+    """Blocks passed on, their samples counted, and kept where somebody needs them all."""
+
+    def __init__(self, blocks: Iterable[Real], keep: bool) -> None:
+        self.blocks, self.keep = blocks, keep
+        self.samples = 0
+        self.kept: list[Real] = []
+
+    def __iter__(self) -> Iterator[Real]:
+        for block in self.blocks:
+            self.samples += len(block)
+            if self.keep:
+                self.kept.append(block)
+            yield block

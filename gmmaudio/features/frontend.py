@@ -8,7 +8,7 @@ The same value is made in training, stored in the model file and used in scoring
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from gmmaudio.errors import ClipError, DataError
 from gmmaudio.features.chain import run, run_voiced
 from gmmaudio.features.context import Deltas, ShiftedDeltas
 from gmmaudio.features.dialects import dialect_of
-from gmmaudio.features.extract import Extractor, extract
+from gmmaudio.features.extract import Extractor, Heard, extract
 from gmmaudio.features.frames import Frames, Real, Voiced
 from gmmaudio.features.librosa_steps import LibrosaConstantQ, LibrosaTempo
 from gmmaudio.features.mfcc import Mfcc, check_length
@@ -109,7 +109,8 @@ class FrontEnd:
         Raises
         ------
         ClipError
-            ``too_short`` (less than one window), ``silence`` (no frame is voiced).
+            ``too_short`` (less than one window), ``silence`` (no frame is voiced); the same for fewer voiced frames
+            than `Normalise` takes.
         """
         return self.from_blocks((clip.samples,))
 
@@ -145,21 +146,26 @@ class FrontEnd:
 
     def _extracted(self, blocks: Iterable[Real]) -> Frames:
         """Frames before the first step."""
-        heard = _Heard(blocks, keep=bool(self.whole))
+        heard = Heard(blocks, keep=bool(self.whole))
         columns, energies = extract(self.mfcc.framing, self.extractors, heard)
         check_length(self.mfcc, heard.samples)
         voiced = self._with_neighbours(self.vad(energies))
-        if not voiced.any():
-            raise ClipError(
-                "silence",
-                f"none of the clip's {len(voiced)} frames is loud enough to count",
-                "listen to the recording; digital silence cannot be classified",
-            )
+        self._require(int(voiced.sum()), len(voiced))
         if self.whole:
             samples = np.concatenate(heard.kept)
             columns += [extractor(samples, self.mfcc.framing, len(voiced)) for extractor in self.whole]
         values = columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
         return Frames(values, voiced, self.mfcc.hop_samples / self.rate)
+
+    def _require(self, voiced: int, total: int) -> None:
+        """Refuse too few voiced frames."""
+        least = max((step.least for step in self.steps if isinstance(step, Normalise)), default=1)
+        if voiced == 0:
+            text = f"none of the clip's {total} frames is loud enough to count"
+            raise ClipError("silence", text, "listen to the recording; digital silence cannot be classified")
+        if voiced < least:
+            text = f"{voiced} of the clip's {total} frames are loud enough to count; normalising variance takes {least}"
+            raise ClipError("silence" if total >= least else "too_short", text, "leave it out, or take a longer part")
 
     def _with_neighbours(self, voiced: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Which frames count, less those at the clip's ends whose shifted deltas look at frames that are not there.
@@ -185,22 +191,6 @@ class FrontEnd:
         if self.whole:
             plain["whole"] = [_plain(extractor, WHOLE) for extractor in self.whole]
         return plain
-
-
-class _Heard:
-    """Blocks passed on, their samples counted, and kept where somebody needs them all."""
-
-    def __init__(self, blocks: Iterable[Real], keep: bool) -> None:
-        self.blocks, self.keep = blocks, keep
-        self.samples = 0
-        self.kept: list[Real] = []
-
-    def __iter__(self) -> Iterator[Real]:
-        for block in self.blocks:
-            self.samples += len(block)
-            if self.keep:
-                self.kept.append(block)
-            yield block
 
 
 def front_end_from(values: Mapping[str, Any]) -> FrontEnd:

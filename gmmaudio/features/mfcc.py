@@ -27,6 +27,7 @@ MIN_RATE, MAX_RATE = 4000, 384_000
 MIN_HOP, MAX_WINDOW = 0.001, 1.0  # seconds
 MAX_FFT = 2**19
 MAX_MELS = 512
+MAX_LIFTER = 1000.0
 LOGARITHMS = {"ln": 1.0, "db": float(10 / np.log(10))}
 CHUNK = 4096  # frames whose cosine transform is taken at once
 
@@ -231,9 +232,10 @@ def _in_chunks(rows: Real, cepstrum: Real) -> Real:
 def _check_framing(m: Mfcc) -> None:
     if not MIN_RATE <= m.rate <= MAX_RATE:
         raise DataError("bad_setting", f"a rate of {m.rate} Hz; allowed are {MIN_RATE} to {MAX_RATE}")
-    if not (0 <= m.window <= MAX_WINDOW and 2 <= m.window_samples <= MAX_FFT):
+    # A window or hop that rounds to no samples is refused: it would count as one of 0.
+    if not (m.window == 0 or 2 / m.rate <= m.window <= MAX_WINDOW) or not 2 <= m.window_samples <= MAX_FFT:
         raise DataError("bad_setting", f"a window of {m.window} s; from two samples to {MAX_WINDOW} s, or 0 with n_fft")
-    if not MIN_HOP <= m.hop_samples / m.rate <= MAX_WINDOW:
+    if not (m.hop == 0 or MIN_HOP <= m.hop <= MAX_WINDOW) or not MIN_HOP <= m.hop_samples / m.rate <= MAX_WINDOW:
         raise DataError("bad_setting", f"a hop of {m.hop} s; {MIN_HOP} to {MAX_WINDOW} s, or 0, are allowed")
     if m.n_fft and (m.n_fft % 2 or not m.window_samples <= m.n_fft <= MAX_FFT):
         raise DataError(
@@ -252,11 +254,19 @@ def _check_filters(m: Mfcc) -> None:
             f"mel filters from {m.low} to {m.top} Hz at a rate of {m.rate} Hz",
             f"0 <= low < high <= {m.rate / 2}",
         )
+    if m.top - m.low < m.rate / m.framing.n_fft:
+        raise DataError(
+            "bad_setting",
+            f"mel filters from {m.low} to {m.top} Hz hold no bin of the spectrum: they are"
+            f" {m.rate / m.framing.n_fft:g} Hz apart",
+            "take a higher high, or a longer FFT",
+        )
+    if not (m.lifter == 0 or 1 <= m.lifter <= MAX_LIFTER):
+        raise DataError("bad_setting", f"lifter {m.lifter}; 0, or 1 to {MAX_LIFTER:g}, are allowed")
 
 
 RANGES = {
     "preemphasis": (-1.0, 1.0),
-    "lifter": (0.0, 1000.0),
     "lifter_first": (0, 1),
     "scale": (1e-3, 1e6),
     "floor": (1e-30, 1e6),

@@ -12,6 +12,8 @@ from gmmaudio.features.frames import Frames
 
 Floats = NDArray[np.float64]
 BLOCK = 4096  # frames
+LEAST_FRAMES = 10
+"""A tenth of a second at the usual hop: a standard deviation taken from ten frames is right to a quarter."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +23,17 @@ class Normalise:
     Parameters
     ----------
     variance : bool, default False
-        Also divide by the standard deviation (floored at a hundredth of a unit).
+        Also divide by the standard deviation (floored at a hundredth of a unit). A few frames do not show it: where
+        they hardly differ, the unvoiced frames around them, at which deltas look, would be blown up a thousandfold.
+        So a front end refuses clips of fewer than ``LEAST_FRAMES`` voiced frames.
     """
 
     variance: bool = False
+
+    @property
+    def least(self) -> int:
+        """The voiced frames that a clip must have."""
+        return LEAST_FRAMES if self.variance else 1
 
     @property
     def halo(self) -> None:

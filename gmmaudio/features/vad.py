@@ -26,6 +26,7 @@ Floats = NDArray[np.float64]
 Marks = NDArray[np.bool_]
 
 MAX_CONTEXT = 1000  # frames
+LOUDEST = 1e9  # nats, far beyond any frame's
 SILENCE = 7.0  # nats: digital silence and dither lie below
 POINTS = 256  # quantiles that stand for a clip's energies, however long it is
 LEAST_SHARE = 0.02  # a component with less is outliers, not a level
@@ -70,8 +71,9 @@ class EnergyVad:
     proportion: float = 0.6
 
     def __post_init__(self) -> None:
-        if not self.mean_scale >= 0:
-            raise DataError("bad_setting", f"mean_scale {self.mean_scale}; 0 or more")
+        if not 0 <= self.mean_scale <= LOUDEST:
+            raise DataError("bad_setting", f"mean_scale {self.mean_scale}; 0 or more, at most {LOUDEST:g}")
+        _check_level("threshold", self.threshold)
         _check_context(self.context, self.proportion)
 
     def __call__(self, log_energy: Real) -> Marks:
@@ -121,8 +123,9 @@ class MixtureVad:
     proportion: float = 0.6
 
     def __post_init__(self) -> None:
-        if not self.separation > 0:
-            raise DataError("bad_setting", f"a separation of {self.separation} nats; more than 0")
+        if not 0 < self.separation <= LOUDEST:
+            raise DataError("bad_setting", f"a separation of {self.separation} nats; more than 0, at most {LOUDEST:g}")
+        _check_level("silence", self.silence)
         _check_context(self.context, self.proportion)
 
     def __call__(self, log_energy: Real) -> Marks:
@@ -173,6 +176,11 @@ def enough_around(marks: Marks, context: int, proportion: float) -> Marks:
     first, last = np.maximum(t - context, 0), np.minimum(t + context + 1, n)
     enough: Marks = counts[last] - counts[first] >= np.float32(proportion) * (last - first).astype(np.float32)
     return enough
+
+
+def _check_level(name: str, nats: float) -> None:
+    if not -LOUDEST <= nats <= LOUDEST:
+        raise DataError("bad_setting", f"a {name} of {nats} nats; {-LOUDEST:g} to {LOUDEST:g} are allowed")
 
 
 def _check_context(context: int, proportion: float) -> None:

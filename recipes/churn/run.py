@@ -33,6 +33,7 @@ from customers import CATEGORIES, KINDS, NUMBERS, Table, generated, read
 from pictures import picture
 
 from gmmaudio import GaussianMixture, GmmaudioError, MixtureClassifier
+from gmmaudio.errors import DataError
 from gmmaudio.measures.calibration import equal_count, reliability
 from gmmaudio.measures.detection import area_under_curve
 from gmmaudio.measures.resampling import figure_interval
@@ -43,6 +44,7 @@ Indices = NDArray[np.intp]
 
 BAYES, LOGISTIC, MIXTURES, CALIBRATED = "naive Bayes", "logistic regression", "a mixture each", "the same, calibrated"
 SEGMENTS, TRUTH = "rates of soft segments", "the true chances"
+MOST_SEGMENTS = 50  # as many as there must be customers who left
 FLOOR = 1.0  # no component is narrower than the table in any column: keeps a yes or no from becoming a certainty
 
 
@@ -238,6 +240,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def study(chosen: argparse.Namespace) -> None:
     """All figures of one table, or of both generated ones, and the picture."""
+    if not 1 <= chosen.segments <= MOST_SEGMENTS:
+        raise DataError("bad_setting", f"--segments {chosen.segments}; 1 to {MOST_SEGMENTS} are allowed")
     resamples = 100 if chosen.small else 500
     tables = {"": read(chosen.csv)} if chosen.csv else generated(1600 if chosen.small else 7000, chosen.seed)
     figures, seen = {}, {}
