@@ -22,7 +22,7 @@ from gmmaudio.corpus.manifest import Entry
 from gmmaudio.errors import ClipError, DataError
 from gmmaudio.evaluate.evaluation import Evaluation, Prediction
 from gmmaudio.evaluate.heldout import prediction
-from gmmaudio.evaluate.sure_figure import Figure, in_brackets, interval_as_plain, legend, mark, share_of
+from gmmaudio.evaluate.sure_figure import Figure, bits, in_brackets, interval_as_plain, legend, mark, share_of
 from gmmaudio.measures.intervals import Interval
 from gmmaudio.parallel import map_in_order, one_blas_thread
 
@@ -215,13 +215,9 @@ def _rows(length: float, found: Evaluation) -> list[list[str]]:
 
 def _cost(figure: Figure | None) -> tuple[str, str]:
     if figure is None or figure.sure is None:
-        return "-" if figure is None else _short(figure.value), "-"
+        return "-" if figure is None else bits(figure.value), "-"
     sure = figure.sure
-    return _short(figure.value), f"{_short(sure.low)}-{_short(sure.high)} {mark(sure)}"
-
-
-def _short(value: float) -> str:
-    return f"{value:.3f}" if value < 10 else f"{value:.1f}"
+    return bits(figure.value), f"{bits(sure.low)}-{bits(sure.high)} {mark(sure)}"
 
 
 def _marks(found: Evaluation) -> list[str]:

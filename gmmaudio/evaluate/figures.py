@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gmmaudio.evaluate.evaluation import Evaluation
 from gmmaudio.evaluate.evaluation_text import counted
 from gmmaudio.evaluate.markup import Markup, tag
@@ -121,22 +118,6 @@ def area_figure(trials: Trials) -> Figure:
     """The area under the ROC curve of all labels pooled."""
     groups = [clip.group for clip in trials.clips]
     return figure_of(lambda some: area_under_curve(*trials.sides(some)), groups, work=trials.leads.size)
-
-
-def label_area(trials: Trials, label: str) -> Figure | None:
-    """The area under the ROC curve of one label against the others; None where it lacks either kind of clip."""
-    if label not in trials.labels:
-        return None
-    column = trials.labels.index(label)
-    own, leads = trials.truth[:, column], trials.leads[:, column]
-    if own.all() or not own.any():
-        return None
-
-    def area(some: NDArray[np.intp]) -> float:
-        chosen = own[some]
-        return area_under_curve(leads[some][chosen], leads[some][~chosen])
-
-    return figure_of(area, [clip.group for clip in trials.clips], work=trials.leads.size)
 
 
 def calibration_figure(trials: Trials) -> Figure:

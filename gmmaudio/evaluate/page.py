@@ -94,6 +94,7 @@ def html_page(found: Evaluation | CrossValidation, context: Context) -> str:
         sections.folds(found),
         score_sections.scores(trials),
         score_sections.curves(trials),
+        score_sections.detectors(pooled),
         sections.durations(context.durations),
         sections.mistakes(worst(pooled, context.entries, context.rate, read=context.read), pooled),
         sections.failed(pooled),

@@ -6,11 +6,14 @@ import numpy as np
 
 from gmmaudio.classify.classifier import Decision
 from gmmaudio.evaluate import charts
+from gmmaudio.evaluate.evaluation import Evaluation
 from gmmaudio.evaluate.evaluation_text import extent_of, with_interval
 from gmmaudio.evaluate.figures import area_figure, calibration_figure, error_figure
+from gmmaudio.evaluate.label_figures import HEADS, detector_cell
 from gmmaudio.evaluate.markup import Markup, tag
 from gmmaudio.evaluate.posterior_figures import shown_figure
 from gmmaudio.evaluate.sure_figure import Figure, legend, mark
+from gmmaudio.evaluate.tables import Cell, table
 from gmmaudio.evaluate.trials import Trials
 from gmmaudio.measures.calibration import reliability
 from gmmaudio.measures.detection import error_rates
@@ -56,13 +59,30 @@ def unit(decision: Decision) -> str:
 
 
 def curves(trials: Trials | None) -> Markup | None:
-    """ROC curve and reliability."""
+    """ROC and DET curves, and reliability."""
     if trials is None:
         return None
-    drawn = [_roc(trials)] if trials.truth.any() else []
+    drawn = [_roc(trials), _det(trials)] if trials.truth.any() else []
     return tag(
         "section", tag("h2", "Detection and calibration"), tag("div", *drawn, _reliability(trials), class_="charts")
     )
+
+
+def detectors(found: Evaluation) -> Markup | None:
+    """A sortable row per label: its errors as a detector."""
+    if not found.label_figures:
+        return None
+    rows: list[list[Cell]] = [
+        [(label, None), *((detector_cell(name, one), one and one.value) for name, one in row.items())]
+        for label, row in found.label_figures.items()
+    ]
+    marks = legend(mark(one.sure) for row in found.label_figures.values() for one in row.values() if one and one.sure)
+    doubt = "" if found.calibrated else " Posteriors are not calibrated, and Cllr shows it."
+    words = (
+        "Each label against the others. False accepts and rejects at Cavg's threshold, a likelihood above the mean of"
+        f" the others': accepts are a mean over the other labels. In brackets 95 % intervals: {marks}.{doubt}"
+    )
+    return tag("section", tag("h2", "Label by label, as detectors"), table(["label", *HEADS.values()], rows, words))
 
 
 def _roc(trials: Trials) -> Markup:
@@ -73,6 +93,17 @@ def _roc(trials: Trials) -> Markup:
         f" {shown_figure(area, area.sure.clips if area.sure else 0)}{_resting(area)}."
     )
     return figure(charts.roc("ROC curve", *rates.roc), words)
+
+
+def _det(trials: Trials) -> Markup:
+    rates, error = error_rates(trials.targets, trials.others), error_figure(trials)
+    behind = trials.label_rates if len(trials.labels) <= charts.MOST_CURVES else {}
+    title = f"DET curve: misses against false alarms; equal error rate {100 * error.value:.1f} %"
+    words = (
+        "The same on axes on which normally distributed scores make a line; down and left is better. The dot: equal"
+        f" error rate {with_interval(*error)}."
+    )
+    return figure(charts.det(title, rates, error.value, behind), words)
 
 
 def _reliability(trials: Trials) -> Markup:
