@@ -27,6 +27,7 @@ from gmmaudio.measures.intervals import Interval, interval
 
 if TYPE_CHECKING:
     from gmmaudio.classify.classifier import Decision
+    from gmmaudio.evaluate.open_set import OpenSet
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ class Evaluation:
         One per clip that failed: {"path": str, "error": {"code", "message", "hint"}}; default none.
     warnings : sequence of str
         What whoever made the evaluation has to say about it, such as a leak; default nothing.
+    open_set : OpenSet, optional
+        What became of clips labelled "unknown", which are not among the predictions. Default: there are none.
 
     Raises
     ------
@@ -96,6 +99,7 @@ class Evaluation:
     model_labels: Sequence[str]
     errors: Sequence[dict[str, Any]] = ()
     warnings: Sequence[str] = ()
+    open_set: OpenSet | None = None
 
     def __post_init__(self) -> None:
         if not self.predictions:
@@ -191,10 +195,11 @@ class Evaluation:
 
         Where clips have posteriors, also what `gmmaudio.evaluate.posterior_figures` gives: ``cavg``, ``cllr``,
         ``min_cllr`` and ``calibration_error``; and in each row of ``per_class`` that is of the model, what
-        `gmmaudio.evaluate.label_figures` gives: ``equal_error_rate``, ``cllr``, ``false_accepts`` and
-        ``false_rejects``. Beside each figure stand its ``_interval``, ``_interval_method``,
-        ``_clips`` and ``_groups``; beside ``accuracy`` the last two are plain ``clips`` and ``groups``. ``refused``
-        stands beside ``confusion``, one count per row. ``groups`` is 0 where none are known.
+        `gmmaudio.evaluate.label_figures` gives: ``equal_error_rate``, ``cllr``, ``false_accepts``, ``false_rejects``.
+        Where clips are labelled "unknown", ``open_set`` is `OpenSet.as_dict`. Beside each figure stand its
+        ``_interval``, ``_interval_method``, ``_clips`` and ``_groups``; beside ``accuracy`` the last two are plain
+        ``clips`` and ``groups``. ``refused`` stands beside ``confusion``, one count per row. ``groups`` is 0 where none
+        are known.
         """
         sure = self.interval
         return {
@@ -207,6 +212,7 @@ class Evaluation:
             "accuracy_interval_method": sure.method,
             "calibrated": self.calibrated,
             **as_plain(self.posterior_figures),
+            **({} if self.open_set is None else {"open_set": self.open_set.as_dict()}),
             "labels": list(self.labels),
             "not_in_model": list(self.not_in_model),
             "confusion": self.confusion.tolist(),

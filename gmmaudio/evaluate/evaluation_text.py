@@ -73,6 +73,8 @@ def _summary(found: Evaluation) -> list[str]:
         f"measured on        {extent(found)}{refused}",
     ]
     lines += figure_lines(found.posterior_figures, found.calibrated, found.interval.clips)
+    if found.open_set is not None:
+        lines += found.open_set.lines()
     if found.errors:
         lines.append(f"failed             {counted(len(found.errors), 'clip')} could not be scored, not counted above")
     return lines + [f"warning: {text}" for text in caveats(found)]
@@ -119,8 +121,8 @@ def _detector_table(found: Evaluation) -> list[str]:
         marks += [mark(one.sure) for one in row.values() if one and one.sure]
         rows.append([shown(label), *(detector_cell(name, one) for name, one in row.items())])
     doubt = "" if found.calibrated else "; posteriors not calibrated"
-    told = f"per cent and bits, and 95 % interval: {legend(marks)}; each label against the others{doubt}"
-    return [*_columns(rows), told]
+    last = f"per cent, bits, and 95 % interval: {legend(marks)}"
+    return [f"detection: each label against the others{doubt}", *_columns(rows), last]
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -9,6 +9,8 @@ from functools import partial
 from gmmaudio.evaluate.evaluation import Evaluation
 from gmmaudio.evaluate.evaluation_text import counted
 from gmmaudio.evaluate.markup import Markup, tag
+from gmmaudio.evaluate.open_set import SHARES, OpenSet
+from gmmaudio.evaluate.open_set import TITLES as OPEN_TITLES
 from gmmaudio.evaluate.posterior_figures import TITLES
 from gmmaudio.evaluate.sure_figure import Figure, figure_of
 from gmmaudio.evaluate.tables import number, percent
@@ -22,6 +24,13 @@ _MEANINGS = {
     "cllr": "cost of the posteriors; 1 at chance, 0 at best",
     "min_cllr": "the same, were they calibrated",
     "calibration_error": "how far confidence is off",
+}
+_OPEN_MEANINGS = {
+    "false_accepts": "unknown clips that got a label",
+    "false_rejects": "clips of the labels answered unknown",
+    "cavg": "NIST's average, unknown clips among the others",
+    "auc": "known against unknown; 0.5 by chance",
+    "equal_error_rate": "known against unknown, at its own threshold",
 }
 
 
@@ -58,6 +67,15 @@ def headlines_of(found: Evaluation, trials: Trials | None) -> list[Headline]:
             Headline(TITLES[name], value, sure, _meaning(name, found.calibrated), name == "calibration_error")
             for name, (value, sure) in found.posterior_figures.items()
         ),
+    ]
+
+
+def open_set_headlines(found: OpenSet) -> list[Headline]:
+    """What became of clips labelled unknown, as far as it can be told."""
+    return [
+        Headline(OPEN_TITLES[name], *figure, _OPEN_MEANINGS[name], name in SHARES)
+        for name, figure in found.figures.items()
+        if figure is not None
     ]
 
 

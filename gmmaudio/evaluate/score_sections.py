@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from gmmaudio.classify.classifier import Decision
 from gmmaudio.evaluate import charts
 from gmmaudio.evaluate.evaluation import Evaluation
 from gmmaudio.evaluate.evaluation_text import extent_of, with_interval
-from gmmaudio.evaluate.figures import area_figure, calibration_figure, error_figure
+from gmmaudio.evaluate.figures import area_figure, calibration_figure, error_figure, headlines, open_set_headlines
 from gmmaudio.evaluate.label_figures import HEADS, detector_cell
 from gmmaudio.evaluate.markup import Markup, tag
+from gmmaudio.evaluate.open_set import OpenSet
 from gmmaudio.evaluate.posterior_figures import shown_figure
 from gmmaudio.evaluate.sure_figure import Figure, legend, mark
 from gmmaudio.evaluate.tables import Cell, table
 from gmmaudio.evaluate.trials import Trials
 from gmmaudio.measures.calibration import reliability
-from gmmaudio.measures.detection import error_rates
+from gmmaudio.measures.detection import equal_error_rate, error_rates
 from gmmaudio.measures.intervals import interval
 
 
@@ -65,6 +68,33 @@ def curves(trials: Trials | None) -> Markup | None:
     drawn = [_roc(trials), _det(trials)] if trials.truth.any() else []
     return tag(
         "section", tag("h2", "Detection and calibration"), tag("div", *drawn, _reliability(trials), class_="charts")
+    )
+
+
+def open_set(found: OpenSet | None) -> Markup | None:
+    """Clips labelled unknown: whether the model says so."""
+    if found is None:
+        return None
+    known, unknown = found.sides
+    kinds: list[charts.Series] = [("of the labels", known, "right"), ("unknown", unknown, "wrong")]
+    leads = charts.histogram("Leads of known and unknown clips", "lead, nats", "% of each", kinds, shares=True)
+    equal = equal_error_rate(known, unknown)
+    title = f"DET curve: known clips refused against unknown ones accepted; equal error rate {100 * equal:.1f} %"
+    words = "Misses are known clips refused, false alarms unknown ones accepted, at every threshold of the lead."
+    drawn = [
+        figure(leads, "Lead: the likeliest label's likelihood against the mean of all others."),
+        figure(charts.det(title, error_rates(known, unknown), equal), f"{words} The dot: equal error rate, as above."),
+    ]
+    answers = Counter(clip.label or "(refused)" for clip in found.unknown)
+    rows: list[list[Cell]] = [[(label, None), (str(count), count)] for label, count in answers.most_common()]
+    note = f" {found.note[0].upper()}{found.note[1:]}." if found.note else ""
+    return tag(
+        "section",
+        tag("h2", "Unknown clips"),
+        tag("p", f"{found.extent}.{note}", class_="pale"),
+        headlines(open_set_headlines(found)),
+        tag("div", *drawn, class_="charts"),
+        table(["answer", "clips"], rows, "What the unknown clips were taken for."),
     )
 
 
