@@ -74,6 +74,8 @@ def test_min_cllr_worked_by_hand():
     # One tie of 1 of 1 target and 1 of 2 others: masses 1/2 and 1/4, posterior 2/3; the other at 0 pays nothing.
     assert min_cllr([1], [1, 0]) == pytest.approx(-(1 / 2) * log2(2 / 3) - (1 / 4) * log2(1 / 3), abs=1e-15)
     assert min_cllr([inf, -inf], [inf, -inf]) == 1
+    # 21 masses of 1/42 add up to more than a half by rounding; the cost is still no more than 1.
+    assert min_cllr([0], [0] * 21) == 1
 
 
 @settings(max_examples=200, deadline=None)
