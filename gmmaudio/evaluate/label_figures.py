@@ -95,7 +95,7 @@ def _errors(clips: Clips, own: int, found: Evaluation) -> dict[str, Figure | Non
     of_each = [found.model_labels[truth[i]] for i in others]
     return {
         "cllr": figure_of(cost, groups_of(clips.inside), (0.0, inf), resamples=RESAMPLES),
-        "false_accepts": mean_figure(of_each, accepted[others].tolist(), groups_of(others)),
+        "false_accepts": mean_figure(of_each, accepted[others].tolist(), groups_of(others), RESAMPLES),
         "false_rejects": share_of(~accepted[mine], groups_of(mine)),
     }
 
