@@ -18,7 +18,15 @@ def test_worked_by_hand():
     np.testing.assert_allclose(found.confidence, [0.3, 0.9], atol=1e-15)
     np.testing.assert_allclose(found.accuracy, [1 / 3, 1 / 2], atol=1e-15)
     assert found.count.tolist() == [3, 2]
+    assert found.point.tolist() == [0, 0, 0, 1, 1]
     assert found.error == pytest.approx((3 * (1 / 3 - 0.3) + 2 * (0.9 - 0.5)) / 5, abs=1e-15)
+
+
+def test_points_are_numbered_without_the_empty_bins():
+    # Of four bins the second and the fourth hold answers.
+    found = reliability([True, False, True], [0.9, 0.3, 0.4], [0, 0.25, 0.5, 0.75, 1])
+    assert found.count.tolist() == [2, 1]
+    assert found.point.tolist() == [1, 0, 0]
 
 
 def test_perfect_and_hopeless_calibration():
@@ -67,6 +75,7 @@ def test_equal_counts(pairs, bins):
 
 def test_equal_counts_worked_by_hand():
     assert equal_count([0.9, 0.2, 0.4, 0.7, 0.6, 0.8], bins=3).tolist() == [0, 0.4, 0.7, 1]
+    assert equal_count([0.1, 0.2, 0.3, 0.4, 0.5], bins=2).tolist() == [0, 0.3, 1]  # three and two
     assert equal_count([0.9] * 5 + [0.3], bins=3).tolist() == [0, 0.9, 1]  # no cut between equal confidences
 
 
@@ -102,6 +111,8 @@ def test_correct_and_confidence_cannot_be_swapped_unseen():
         (([True], [float("nan")]), "not_a_number"),
         (([True], [1.5]), "bad_confidence"),
         (([True], [-0.1]), "bad_confidence"),
+        (([True, True], [0.5, 1.5]), "bad_confidence"),
+        (([True, True], [-0.1, 0.5]), "bad_confidence"),
         (([True], [0.5], [0, 0.5]), "bad_edges"),
         (([True], [0.5], [0.1, 1]), "bad_edges"),
         (([True], [0.5], [0, 0.5, 0.5, 1]), "bad_edges"),

@@ -14,7 +14,7 @@ from sklearn.metrics import log_loss
 
 from gmmaudio.errors import DataError
 from gmmaudio.measures.cllr import cllr, min_cllr
-from gmmaudio.measures.multiclass import class_cllr, detection_llrs, min_class_cllr, multiclass_cllr
+from gmmaudio.measures.multiclass import class_cllr, detection_llrs, detector_cllr, min_class_cllr, multiclass_cllr
 
 scores = st.lists(st.integers(-8, 8).map(lambda n: n / 2), min_size=1, max_size=12)
 
@@ -74,6 +74,8 @@ def test_min_cllr_worked_by_hand():
     # One tie of 1 of 1 target and 1 of 2 others: masses 1/2 and 1/4, posterior 2/3; the other at 0 pays nothing.
     assert min_cllr([1], [1, 0]) == pytest.approx(-(1 / 2) * log2(2 / 3) - (1 / 4) * log2(1 / 3), abs=1e-15)
     assert min_cllr([inf, -inf], [inf, -inf]) == 1
+    # 21 masses of 1/42 add up to more than a half by rounding; the cost is still no more than 1.
+    assert min_cllr([0], [0] * 21) == 1
 
 
 @settings(max_examples=200, deadline=None)
@@ -229,6 +231,60 @@ def test_class_cllr_by_brute_force(pair):
     ratios = detection_llrs(values)
     expected = by_class_brute_force(truth.tolist(), ratios, lambda x: log2(1 + np.exp(x)))
     assert class_cllr(truth, ratios) == pytest.approx(expected, abs=1e-9)
+    single = [detector_cllr(truth, own, ratios[:, own]) for own in range(values.shape[1])]
+    assert single == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_detector_s_cost_worked_by_hand():
+    # Class 2: its one clip at odds 3 for; class 0 two clips at 1 : 3 and 1 : 1, class 4 one at 1 : 1. Classes 1 and 3
+    # have none. Bits log2(4/3); (log2(4/3) + 1) / 2 and 1.
+    truth, llrs = [2, 0, 4, 0], [log(3), -log(3), 0.0, 0.0]
+    bits = log2(4 / 3)
+    assert detector_cllr(truth, 2, llrs) == pytest.approx((bits + ((bits + 1) / 2 + 1) / 2) / 2, abs=1e-15)
+    assert detector_cllr([0, 1], 0, [inf, -inf]) == 0
+    assert detector_cllr([0, 1], 1, [inf, -inf]) == inf
+
+
+@pytest.mark.parametrize("own", [1, 3, 7])
+def test_a_class_without_clips_has_no_detector(own):
+    with pytest.raises(DataError) as caught:
+        detector_cllr([0, 2, 0], own, [0.0, 0.0, 0.0])
+    assert caught.value.code == "empty_class"
+
+
+@pytest.mark.parametrize(
+    ("truth", "llrs", "code"),
+    [
+        ([], [], "bad_shape"),
+        ([0, 1], [[0.0], [1.0]], "bad_shape"),
+        ([0.5, 1.0], [0.0, 1.0], "bad_shape"),
+        ([0, 1, 1], [0.0, 1.0], "length_mismatch"),
+        ([0, -2], [0.0, 1.0], "class_not_listed"),
+        ([1, 1], [0.0, 1.0], "one_class"),
+        ([0, 1, -1], [0.0, 1.0, 2.0], "out_of_set"),
+        ([0, 1], [0.0, float("nan")], "not_a_number"),
+    ],
+)
+def test_what_has_no_detector_cost_is_refused(truth, llrs, code):
+    with pytest.raises(DataError) as caught:
+        detector_cllr(truth, 0, llrs)
+    assert caught.value.code == code
+
+
+@settings(max_examples=200, deadline=None)
+@given(clips(number=st.integers(-4, 4).map(float)))  # few values, so that ties abound
+def test_min_class_cllr_against_scikit_learns_pav(pair):
+    """Isotonic regression of "is it this class?", each other class weighing the same, and the log loss of that."""
+    truth, values = pair
+    counts = np.bincount(truth)
+    for own, found in enumerate(min_class_cllr(truth, values)):
+        weight = np.where(truth == own, 1 / counts[own], 1 / counts[truth] / (len(counts) - 1))
+        steps, inverse = np.unique(values[:, own], return_inverse=True)
+        mass = np.bincount(inverse, weight, len(steps))
+        share = np.bincount(inverse, weight * (truth == own), len(steps)) / mass
+        posterior = isotonic_regression(share, sample_weight=mass)[inverse]
+        right = np.where(truth == own, posterior, 1 - posterior)
+        assert found == pytest.approx(np.sum(weight * -np.log2(right)) / 2, abs=1e-9)
 
 
 @settings(max_examples=200, deadline=None)

@@ -29,7 +29,8 @@ HOMES = {
     "joblib": {"estimators/"},
     "librosa": {"features/librosa_steps.py"},
     "matplotlib": {
-        f"evaluate/{name}.py" for name in ("clip_picture", "model_picture", "pictures", "plots", "timeline_picture")
+        f"evaluate/{name}.py"
+        for name in ("clip_picture", "det_picture", "model_picture", "pictures", "plots", "timeline_picture")
     },
     "safetensors": {"tensors.py"},
     "scipy": {"measures/intervals.py", "measures/paired.py"},  # quantiles and tails: scipy.special

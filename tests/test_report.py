@@ -404,8 +404,8 @@ def test_posteriors_that_are_not_calibrated_are_said_to_be_so(calibrated: bool) 
         if clip.decision is not None
     ]
     text = " ".join(Reader(html_page(Evaluation(clips, ["a", "b"]), Context())).texts)
-    # In the diagram, below it, and beside Cavg, Cllr and the calibration error, but not min-Cllr.
-    assert text.count("not calibrated") == (0 if calibrated else 5 + 1)
+    # In the diagram, below it, above the detectors, and beside Cavg, Cllr and the calibration error, but not min-Cllr.
+    assert text.count("not calibrated") == (0 if calibrated else 6 + 1)
     assert ("Calibrated posteriors" in text) == calibrated
 
 
@@ -501,7 +501,7 @@ def test_four_hundred_clips_fit_into_five_megabytes(noisy: tuple[Evaluation, Con
     found, context = noisy
     write_report(tmp_path / "report", found, found, context)
     names = {path.name for path in (tmp_path / "report").iterdir()}
-    assert names == {"report.html", "evaluation.json", "evaluation.txt", "confusion.png"}
+    assert names == {"report.html", "evaluation.json", "evaluation.txt", "confusion.png", "det.png"}
     page = (tmp_path / "report" / "report.html").read_text("utf-8")
     assert len(page) < 5e6
     sounds = [a["src"] for name, a in Reader(page).elements if name == "audio"]

@@ -59,6 +59,7 @@ def test_every_figure_in_json_has_an_interval_its_method_and_what_it_rests_on(gr
         assert row.get(f"{name}_groups", row.get("groups")) in range(1, groups + 1)
         seen.add(name)
     assert {"accuracy", "balanced_accuracy", "precision", "recall", "f1", "cavg", "cllr"} <= seen
+    assert {"equal_error_rate", "false_accepts", "false_rejects"} <= seen
     assert ("mean_of_folds" in seen) == (kind == "folds")
     assert ({"identification_error", "refused_share"} <= seen) == (kind == "durations")
 
@@ -72,6 +73,8 @@ def test_every_per_cent_in_text_has_an_interval(groups: int) -> None:
             assert re.search(r"95 % interval [\d.]+ to [\d.]+( %)?, (bootstrap|t|Wilson) over (groups|clips)", line)
     rows = text.split("class  clips", 1)[1].splitlines()[1:4]
     assert all(len(re.findall(r"[\d.]+ \([\d.]+-[\d.]+ [btw]\*?\)", row)) == 3 for row in rows)
+    rows = text.split("EER, %", 1)[1].splitlines()[1:4]
+    assert all(len(re.findall(r"[\d.]+ \([\d.]+-[\d.]+ [btw]\*?\)", row)) == 4 for row in rows)
 
 
 def test_every_accuracy_in_a_comparison_has_an_interval(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from functools import partial
 
 from gmmaudio.cli.options import (
@@ -45,6 +44,7 @@ def run(options: argparse.Namespace) -> int:
     from gmmaudio.evaluate.anomalies import evaluate_one_class
     from gmmaudio.evaluate.durations import evaluate_durations, lengths_from
     from gmmaudio.evaluate.heldout import evaluate
+    from gmmaudio.evaluate.open_set import asked
 
     refuse_half_a_fold(options)
     lengths = lengths_from(options.durations) if options.durations else ()
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
         figures = evaluate if classifier.floor is None else evaluate_one_class
         found = figures(classifier, entries, cores(options), options.allow_leaks, shown, read)
         if lengths:
-            answering = replace(classifier, gate=None)  # as in evaluate
+            answering = asked(classifier, {entry.label for entry in entries})  # as in evaluate
             durations = evaluate_durations(answering, entries, lengths, cores(options), shown, audio)
         known, rate = describe(options.model), classifier.front_end.rate
         return print_figures(found, found, options, entries, known, audio, rate, durations)

@@ -5,15 +5,17 @@ Colours come from the page's style sheet by class, so that a chart follows the p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, log10
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmaudio.evaluate.markup import Markup, join, tag
 from gmmaudio.measures.calibration import Reliability
+from gmmaudio.measures.detection import ErrorRates, probit
 from gmmaudio.measures.intervals import Interval
 
 Floats = NDArray[np.float64]
@@ -23,6 +25,12 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 26, 44
 _BINS = 36
 _LETTER = 6  # width of one in the legend
 _MOST_POINTS = 400  # of a curve: more cannot be seen
+
+DET_RATES = (0.0001, 0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4)
+"""Named on the axes of a DET curve."""
+DET_TOP = 0.6  # where they end: beyond, chance is better
+MOST_CURVES = 20
+"""Labels whose DET curves can be told apart."""
 
 Series = tuple[str, ArrayLike, str]
 """A name, values, and the style sheet's class: "right", "wrong" or "plain"."""
@@ -89,6 +97,67 @@ def roc(title: str, false_alarm: Floats, hit: Floats) -> Markup:
     return _chart(title, plane, ("false alarms", "hits"), [chance, curve], [])
 
 
+def det(title: str, rates: ErrorRates, equal: float, others: Mapping[str, ErrorRates] = MappingProxyType({})) -> Markup:
+    """A DET curve on normal-deviate axes, its equal error rate marked where misses are as frequent as false alarms.
+
+    Parameters
+    ----------
+    title : str
+        What is shown, for those who cannot see it.
+    rates : ErrorRates
+        The curve itself.
+    equal : float
+        Its equal error rate.
+    others : dict of str to ErrorRates, default none
+        Curves by name, drawn faintly behind it.
+
+    Examples
+    --------
+    >>> from gmmaudio.measures.detection import equal_error_rate, error_rates
+    >>> sides = [2.0, 3.0, 4.0], [0.0, 1.0, 2.5]
+    >>> str(det("DET curve", error_rates(*sides), equal_error_rate(*sides)))[:5]
+    '<svg '
+    """
+    span, ticks = det_axis(rates)
+    plane = _Plane(span, span)
+    faint = [_det_curve(plane, other, "curve faint", name) for name, other in others.items()]
+    at = float(np.clip(probit([equal])[0], *span))
+    dot = tag("circle", tag("title", f"equal error rate {100 * equal:.2f} %"), r=4, class_="dot",
+              cx=plane.left(at), cy=plane.top(at))  # fmt: skip
+    shapes = [_line(plane, span, span, "mark"), *faint, _det_curve(plane, rates, "curve plain"), dot]
+    names = [("all labels pooled", "right"), ("each label", "faint")] if others else []
+    return _chart(title, plane, ("false alarms, %", "misses, %"), shapes, names, ticks)
+
+
+def det_axis(curve: ErrorRates) -> tuple[tuple[float, float], list[tuple[float, str]]]:
+    """The ends of a DET curve's axes, and what is named on them: from below the least rate that is seen to 60 %.
+
+    Examples
+    --------
+    >>> from gmmaudio.measures.detection import error_rates
+    >>> span, ticks = det_axis(error_rates([1.0, 2.0], [0.0, 1.5]))    # rates of 0, 1/2 and 1
+    >>> [name for _, name in ticks]
+    ['40']
+    """
+    both = np.stack([curve.miss, curve.false_alarm])
+    seen = both[:, both.max(axis=0) <= DET_TOP]
+    least = min(seen[seen > 0], default=DET_TOP)
+    low = max((rate for rate in DET_RATES if rate < least), default=DET_RATES[0])
+    ticks = [rate for rate in DET_RATES if rate >= low]
+    first, last = probit([low, DET_TOP])
+    return (float(first), float(last)), [(float(probit([rate])[0]), f"{100 * rate:g}") for rate in ticks]
+
+
+def _det_curve(plane: _Plane, rates: ErrorRates, kind: str, name: str = "") -> Markup:
+    """Cut at the plane's ends; where a rate is 0 it runs along the edge."""
+    kept = np.unique(np.linspace(0, len(rates.miss) - 1, _MOST_POINTS).astype(int))
+    alarm, miss = (np.clip(axis[kept], plane.x[0], 9) for axis in rates.det)
+    box = _LEFT, _TOP, _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
+    x, y, width, height = box
+    curve = tag("polyline", *([tag("title", name)] if name else []), points=plane.points(alarm, miss), class_=kind)
+    return tag("svg", curve, x=x, y=y, width=width, height=height, viewBox=f"{x} {y} {width} {height}")
+
+
 def reliability_diagram(title: str, found: Reliability, sure: Sequence[Interval]) -> Markup:
     """Share right against confidence, with its interval; a bin's dot has the area of its count. The title is shown."""
     plane = _Plane((0, 1), (0, 1))
@@ -149,24 +218,34 @@ def _line(plane: _Plane, x: tuple[float, float], y: tuple[float, float], kind: s
 
 
 def _chart(
-    title: str, plane: _Plane, labels: tuple[str, str], shapes: Sequence[Markup], names: Sequence[tuple[str, str]]
+    title: str,
+    plane: _Plane,
+    labels: tuple[str, str],
+    shapes: Sequence[Markup],
+    names: Sequence[tuple[str, str]],
+    ticks: Sequence[tuple[float, str]] = (),
 ) -> Markup:
-    content = join(tag("title", title), *_axes(plane, *labels), *shapes, *_legend(names))
+    """With axes; both have the ticks given, or round ones of their own."""
+    sides = [ticks or [(value, f"{value:g}") for value in _ticks(*side)] for side in (plane.x, plane.y)]
+    content = join(tag("title", title), *_axes(plane, labels, *sides), *shapes, *_legend(names))
     return tag("svg", content, viewBox=f"0 0 {_WIDTH} {_HEIGHT}", role="img", aria_label=title, class_="chart")
 
 
-def _axes(plane: _Plane, x_label: str, y_label: str) -> list[Markup]:
+Ticks = Sequence[tuple[float, str]]
+
+
+def _axes(plane: _Plane, labels: tuple[str, str], x_ticks: Ticks, y_ticks: Ticks) -> list[Markup]:
     floor_y, middle = plane.top(plane.y[0]), (_LEFT + _WIDTH - _RIGHT) / 2
     found = []
-    for value in _ticks(*plane.y):
+    for value, name in y_ticks:
         found.append(_line(plane, plane.x, (value, value), "grid"))
-        found.append(tag("text", f"{value:g}", x=_LEFT - 6, y=plane.top(value) + 3.5, class_="end"))
-    for value in _ticks(*plane.x):
-        found.append(tag("text", f"{value:g}", x=plane.left(value), y=floor_y + 16, class_="middle"))
+        found.append(tag("text", name, x=_LEFT - 6, y=plane.top(value) + 3.5, class_="end"))
+    for value, name in x_ticks:
+        found.append(tag("text", name, x=plane.left(value), y=floor_y + 16, class_="middle"))
     found.append(_line(plane, plane.x, (plane.y[0], plane.y[0]), "axis"))
-    found.append(tag("text", x_label, x=middle, y=_HEIGHT - 8, class_="middle label"))
+    found.append(tag("text", labels[0], x=middle, y=_HEIGHT - 8, class_="middle label"))
     centre = (_TOP + _HEIGHT - _BOTTOM) / 2
-    found.append(tag("text", y_label, x=12, y=centre, transform=f"rotate(-90 12 {centre})", class_="middle label"))
+    found.append(tag("text", labels[1], x=12, y=centre, transform=f"rotate(-90 12 {centre})", class_="middle label"))
     return found
 
 

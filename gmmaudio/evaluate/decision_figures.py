@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmaudio.evaluate.sure_figure import Figure, figure_of, share_of
+from gmmaudio.evaluate.sure_figure import MOST_DRAWS, Figure, figure_of, share_of
 from gmmaudio.measures.intervals import Interval
 
 PER_CLASS = ("precision", "recall", "f1")
@@ -26,7 +26,9 @@ def balanced_figure(truth: Sequence[str], answers: Sequence[str | None], groups:
     return mean_figure(truth, [label == answer for label, answer in zip(truth, answers, strict=True)], groups)
 
 
-def mean_figure(parts: Sequence[str], right: Sequence[bool], groups: Sequence[str | None]) -> Figure:
+def mean_figure(
+    parts: Sequence[str], right: Sequence[bool], groups: Sequence[str | None], resamples: int = MOST_DRAWS
+) -> Figure:
     """The mean over parts (classes, folds) of the share of each part's clips that is right, with its interval.
 
     Examples
@@ -41,7 +43,7 @@ def mean_figure(parts: Sequence[str], right: Sequence[bool], groups: Sequence[st
         clips, hits = np.bincount(part[some]), np.bincount(part[some], hit[some])
         return float(np.mean(hits[clips > 0] / clips[clips > 0]))
 
-    return figure_of(mean, groups)
+    return figure_of(mean, groups, resamples=resamples)
 
 
 def class_intervals(

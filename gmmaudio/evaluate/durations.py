@@ -22,7 +22,8 @@ from gmmaudio.corpus.manifest import Entry
 from gmmaudio.errors import ClipError, DataError
 from gmmaudio.evaluate.evaluation import Evaluation, Prediction
 from gmmaudio.evaluate.heldout import prediction
-from gmmaudio.evaluate.sure_figure import Figure, in_brackets, interval_as_plain, legend, mark, share_of
+from gmmaudio.evaluate.open_set import SHARES, TITLES, OpenSet, divided
+from gmmaudio.evaluate.sure_figure import Figure, bits, in_brackets, interval_as_plain, legend, mark, share_of
 from gmmaudio.measures.intervals import Interval
 from gmmaudio.parallel import map_in_order, one_blas_thread
 
@@ -63,11 +64,9 @@ class Durations:
         rows = [["seconds", "pieces", "groups", "error %", "refused %", "Cavg", "Cllr", "min-Cllr", "cal. error"]]
         for length, found in self.found.items():
             rows += _rows(length, found)
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join(map(str.rjust, row, widths)) for row in rows]
-        lines.append(
-            f"beneath: 95 % intervals, {legend(each for found in self.found.values() for each in _marks(found))}"
-        )
+        marks = [each for found in self.found.values() for each in _marks(found)]
+        lines = [*_right(rows), f"beneath: 95 % intervals, {legend(marks)}"]
+        lines += _open_set_table({length: each.open_set for length, each in self.found.items() if each.open_set})
         lines += [f"no clip is as long as {length:g} s" for length in self.too_long]
         notes = dict.fromkeys(f"{length:g} s: {text}" for length, each in self.found.items() for text in each.warnings)
         return "\n".join([*lines, *(f"warning: {text}" for text in notes)])
@@ -168,20 +167,23 @@ def _said(classifier: Classifier, piece: Example | Failure) -> Prediction | dict
 
 def _evaluation(classifier: Classifier, clips: Sequence[Found]) -> Evaluation | None:
     every = [one for clip in clips for one in clip]
-    predictions = [one for one in every if isinstance(one, Prediction)]
+    told = [one for one in every if isinstance(one, Prediction)]
+    predictions, open_set = divided(told, classifier)
     if not predictions:
         return None
     short = sum(not clip for clip in clips)
     warnings = [f"{short} of {len(clips)} clips are shorter, and left out"] if short else []
-    if lost := len(every) - len(predictions):
+    if lost := len(every) - len(told):
         warnings.append(f"{lost} of {len(every)} pieces could not be scored")
-    return Evaluation(predictions, classifier.labels, [one for one in every if isinstance(one, dict)], warnings)
+    errors = [one for one in every if isinstance(one, dict)]
+    return Evaluation(predictions, classifier.labels, errors, warnings, open_set)
 
 
 def _row(length: float, found: Evaluation) -> dict[str, Any]:
     wrong = {"identification_error": 1 - found.accuracy}
     refused = _refused(found)
     plain = {name: value for name, value in found.as_dict().items() if name != "predictions"}
+    plain.get("open_set", {}).pop("predictions", None)
     return {
         "duration": length,
         **wrong,
@@ -205,23 +207,44 @@ def _rows(length: float, found: Evaluation) -> list[list[str]]:
     """The figures, and beneath them their intervals; a dash where there is none."""
     sure, wrong = found.interval, Figure(1 - found.accuracy, _mirrored(found.interval))
     cells = [(f"{length:g}", ""), (str(sure.clips), ""), (str(sure.groups or "-"), "")]
-    for share in (wrong, _refused(found)):
-        value, _, bounds = in_brackets(*share).partition(" ")
-        cells.append((value, bounds.strip("()")))
+    cells += [_share(wrong), _share(_refused(found))]
     for name in COLUMNS:
         cells.append(_cost(found.posterior_figures.get(name)))
     return [list(row) for row in zip(*cells, strict=True)]
 
 
+def _open_set_table(found: Mapping[float, OpenSet]) -> list[str]:
+    """What the gate makes of pieces, where some are of clips labelled unknown; nothing where none are."""
+    if not found:
+        return []
+    heads = [title + " %" if name in SHARES else title for name, title in TITLES.items()]
+    rows, marks = [["seconds", "unknown", "known", *heads]], []
+    for length, each in found.items():
+        cells = [(f"{length:g}", ""), (str(len(each.unknown)), ""), (str(len(each.known)), "")]
+        cells += [_share(figure) if name in SHARES else _cost(figure) for name, figure in each.figures.items()]
+        rows += [list(row) for row in zip(*cells, strict=True)]
+        marks += [mark(one.sure) for one in each.figures.values() if one and one.sure]
+    return [*_right(rows), f"beneath: 95 % intervals, {legend(marks)}"]
+
+
+def _right(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.rjust, row, widths)) for row in rows]
+
+
+def _share(figure: Figure | None) -> tuple[str, str]:
+    if figure is None:
+        return "-", "-"
+    value, _, bounds = in_brackets(*figure).partition(" ")
+    return value, bounds.strip("()")
+
+
 def _cost(figure: Figure | None) -> tuple[str, str]:
     if figure is None or figure.sure is None:
-        return "-" if figure is None else _short(figure.value), "-"
+        return "-" if figure is None else bits(figure.value), "-"
     sure = figure.sure
-    return _short(figure.value), f"{_short(sure.low)}-{_short(sure.high)} {mark(sure)}"
-
-
-def _short(value: float) -> str:
-    return f"{value:.3f}" if value < 10 else f"{value:.1f}"
+    return bits(figure.value), f"{bits(sure.low)}-{bits(sure.high)} {mark(sure)}"
 
 
 def _marks(found: Evaluation) -> list[str]:

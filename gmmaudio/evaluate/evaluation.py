@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from gmmaudio.errors import DataError
 from gmmaudio.evaluate import evaluation_text
 from gmmaudio.evaluate.decision_figures import balanced_figure, class_intervals
+from gmmaudio.evaluate.label_figures import label_figures
 from gmmaudio.evaluate.posterior_figures import as_plain, figures_of
 from gmmaudio.evaluate.sure_figure import Figure, interval_as_plain
 from gmmaudio.measures import metrics
@@ -26,6 +27,7 @@ from gmmaudio.measures.intervals import Interval, interval
 
 if TYPE_CHECKING:
     from gmmaudio.classify.classifier import Decision
+    from gmmaudio.evaluate.open_set import OpenSet
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,8 @@ class Evaluation:
         One per clip that failed: {"path": str, "error": {"code", "message", "hint"}}; default none.
     warnings : sequence of str
         What whoever made the evaluation has to say about it, such as a leak; default nothing.
+    open_set : OpenSet, optional
+        What became of clips labelled "unknown", which are not among the predictions. Default: there are none.
 
     Raises
     ------
@@ -95,6 +99,7 @@ class Evaluation:
     model_labels: Sequence[str]
     errors: Sequence[dict[str, Any]] = ()
     warnings: Sequence[str] = ()
+    open_set: OpenSet | None = None
 
     def __post_init__(self) -> None:
         if not self.predictions:
@@ -160,6 +165,11 @@ class Evaluation:
         """Cavg, Cllr, min-Cllr and calibration error; empty unless all clips have posteriors of all model labels."""
         return figures_of(self.predictions, list(self.model_labels))
 
+    @cached_property
+    def label_figures(self) -> dict[str, dict[str, Figure | None]]:
+        """Each label of the model as a detector: `gmmaudio.evaluate.label_figures`; empty as ``posterior_figures``."""
+        return label_figures(self)
+
     @property
     def calibrated(self) -> bool:
         """Whether the posteriors of all clips are calibrated."""
@@ -184,9 +194,12 @@ class Evaluation:
         """Everything, ready for JSON: plain numbers, lists and strings, no NaN.
 
         Where clips have posteriors, also what `gmmaudio.evaluate.posterior_figures` gives: ``cavg``, ``cllr``,
-        ``min_cllr`` and ``calibration_error``. Beside each figure stand its ``_interval``, ``_interval_method``,
-        ``_clips`` and ``_groups``; beside ``accuracy`` the last two are plain ``clips`` and ``groups``. ``refused``
-        stands beside ``confusion``, one count per row. ``groups`` is 0 where none are known.
+        ``min_cllr`` and ``calibration_error``; and in each row of ``per_class`` that is of the model, what
+        `gmmaudio.evaluate.label_figures` gives: ``equal_error_rate``, ``cllr``, ``false_accepts``, ``false_rejects``.
+        Where clips are labelled "unknown", ``open_set`` is `OpenSet.as_dict`. Beside each figure stand its
+        ``_interval``, ``_interval_method``, ``_clips`` and ``_groups``; beside ``accuracy`` the last two are plain
+        ``clips`` and ``groups``. ``refused`` stands beside ``confusion``, one count per row. ``groups`` is 0 where none
+        are known.
         """
         sure = self.interval
         return {
@@ -199,6 +212,7 @@ class Evaluation:
             "accuracy_interval_method": sure.method,
             "calibrated": self.calibrated,
             **as_plain(self.posterior_figures),
+            **({} if self.open_set is None else {"open_set": self.open_set.as_dict()}),
             "labels": list(self.labels),
             "not_in_model": list(self.not_in_model),
             "confusion": self.confusion.tolist(),
@@ -210,8 +224,12 @@ class Evaluation:
         }
 
     def _class_row(self, label: str, row: dict[str, float | None]) -> dict[str, Any]:
-        sure = self.class_intervals[label]
-        return {**row, **{key: value for name in sure for key, value in interval_as_plain(name, sure[name]).items()}}
+        plain: dict[str, Any] = dict(row)
+        for name, sure in self.class_intervals[label].items():
+            plain |= interval_as_plain(name, sure)
+        for name, figure in self.label_figures.get(label, {}).items():
+            plain |= {name: figure and figure.value, **interval_as_plain(name, figure and figure.sure)}
+        return plain
 
     def as_text(self) -> str:
         """A report for the terminal: the figures, a table per class, and what was taken for what."""

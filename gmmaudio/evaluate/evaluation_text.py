@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gmmaudio.evaluate.confusions import top_confusions
 from gmmaudio.evaluate.decision_figures import PER_CLASS
+from gmmaudio.evaluate.label_figures import HEADS, detector_cell
 from gmmaudio.evaluate.posterior_figures import figure_lines
 from gmmaudio.evaluate.sure_figure import in_brackets, legend, mark
 from gmmaudio.measures.intervals import Interval
@@ -24,7 +26,8 @@ _LINE = 79
 def as_text(found: Evaluation) -> str:
     """A report: the figures, a table per class, and what was taken for what."""
     tables = _matrix if len(found.labels) <= _FULL_TABLE else _top_confusions
-    return "\n".join([*_summary(found), "", *_class_table(found), "", *tables(found)])
+    parts = [_summary(found), _class_table(found), _detector_table(found), tables(found)]
+    return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
 
 def shown(label: str) -> str:
@@ -70,6 +73,8 @@ def _summary(found: Evaluation) -> list[str]:
         f"measured on        {extent(found)}{refused}",
     ]
     lines += figure_lines(found.posterior_figures, found.calibrated, found.interval.clips)
+    if found.open_set is not None:
+        lines += found.open_set.lines()
     if found.errors:
         lines.append(f"failed             {counted(len(found.errors), 'clip')} could not be scored, not counted above")
     return lines + [f"warning: {text}" for text in caveats(found)]
@@ -104,9 +109,26 @@ def _class_table(found: Evaluation) -> list[str]:
         marks += [mark(one) for one in sure.values() if one is not None]
         sizes = [_size(sure[name]) for name in ("recall", "precision")]
         rows.append([shown(label), *sizes, *(in_brackets(row[name], sure[name]) for name in PER_CLASS)])
+    return [*_columns(rows), f"per cent, and 95 % interval: {legend(marks)}; clips and answers: n/groups"]
+
+
+def _detector_table(found: Evaluation) -> list[str]:
+    """A row per label of the model: how well it is told from the others. Nothing without posteriors."""
+    if not found.label_figures:
+        return []
+    rows, marks = [["label", *HEADS.values()]], []
+    for label, row in found.label_figures.items():
+        marks += [mark(one.sure) for one in row.values() if one and one.sure]
+        rows.append([shown(label), *(detector_cell(name, one) for name, one in row.items())])
+    doubt = "" if found.calibrated else "; posteriors not calibrated"
+    last = f"per cent, bits, and 95 % interval: {legend(marks)}"
+    return [f"detection: each label against the others{doubt}", *_columns(rows), last]
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join([f"{row[0]:{widths[0]}}", *map(str.rjust, row[1:], widths[1:])]) for row in rows]
-    return [*lines, f"per cent, and 95 % interval: {legend(marks)}; clips and answers: n/groups"]
+    return ["  ".join([f"{row[0]:{widths[0]}}", *map(str.rjust, row[1:], widths[1:])]) for row in rows]
 
 
 def _size(sure: Interval | None) -> str:

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gmmaudio.evaluate.evaluation import Evaluation
 from gmmaudio.evaluate.evaluation_text import counted
 from gmmaudio.evaluate.markup import Markup, tag
+from gmmaudio.evaluate.open_set import SHARES, OpenSet
+from gmmaudio.evaluate.open_set import TITLES as OPEN_TITLES
 from gmmaudio.evaluate.posterior_figures import TITLES
 from gmmaudio.evaluate.sure_figure import Figure, figure_of
 from gmmaudio.evaluate.tables import number, percent
@@ -25,6 +24,13 @@ _MEANINGS = {
     "cllr": "cost of the posteriors; 1 at chance, 0 at best",
     "min_cllr": "the same, were they calibrated",
     "calibration_error": "how far confidence is off",
+}
+_OPEN_MEANINGS = {
+    "false_accepts": "unknown clips that got a label",
+    "false_rejects": "clips of the labels answered unknown",
+    "cavg": "NIST's average, unknown clips among the others",
+    "auc": "known against unknown; 0.5 by chance",
+    "equal_error_rate": "known against unknown, at its own threshold",
 }
 
 
@@ -61,6 +67,15 @@ def headlines_of(found: Evaluation, trials: Trials | None) -> list[Headline]:
             Headline(TITLES[name], value, sure, _meaning(name, found.calibrated), name == "calibration_error")
             for name, (value, sure) in found.posterior_figures.items()
         ),
+    ]
+
+
+def open_set_headlines(found: OpenSet) -> list[Headline]:
+    """What became of clips labelled unknown, as far as it can be told."""
+    return [
+        Headline(OPEN_TITLES[name], *figure, _OPEN_MEANINGS[name], name in SHARES)
+        for name, figure in found.figures.items()
+        if figure is not None
     ]
 
 
@@ -121,22 +136,6 @@ def area_figure(trials: Trials) -> Figure:
     """The area under the ROC curve of all labels pooled."""
     groups = [clip.group for clip in trials.clips]
     return figure_of(lambda some: area_under_curve(*trials.sides(some)), groups, work=trials.leads.size)
-
-
-def label_area(trials: Trials, label: str) -> Figure | None:
-    """The area under the ROC curve of one label against the others; None where it lacks either kind of clip."""
-    if label not in trials.labels:
-        return None
-    column = trials.labels.index(label)
-    own, leads = trials.truth[:, column], trials.leads[:, column]
-    if own.all() or not own.any():
-        return None
-
-    def area(some: NDArray[np.intp]) -> float:
-        chosen = own[some]
-        return area_under_curve(leads[some][chosen], leads[some][~chosen])
-
-    return figure_of(area, [clip.group for clip in trials.clips], work=trials.leads.size)
 
 
 def calibration_figure(trials: Trials) -> Figure:

@@ -16,6 +16,7 @@ from gmmaudio.errors import DataError
 from gmmaudio.evaluate.cross_validation import CrossValidation, accuracy_figure, fold_names
 from gmmaudio.evaluate.evaluation import Evaluation, Prediction
 from gmmaudio.evaluate.evaluation_text import with_interval
+from gmmaudio.evaluate.open_set import asked, divided
 from gmmaudio.files import printable
 from gmmaudio.parallel import map_in_order, one_blas_thread
 
@@ -31,6 +32,9 @@ def evaluate(
     read: ExampleReader = read_examples,
 ) -> Evaluation:
     """Evaluate a classifier on labelled clips.
+
+    No clip is refused, for each is of a label that could be answered. But where some are labelled "unknown", the gate
+    is asked about all of them: the open set of what is found.
 
     Parameters
     ----------
@@ -57,10 +61,9 @@ def evaluate(
         text = f"the model knows none of the clips' labels ({found}); it knows {', '.join(classifier.labels[:5])}"
         raise DataError("no_common_labels", text, "label the clips as in training")
     warnings = unleaked(classifier, examples, allow_leaks)
-    asked = replace(classifier, gate=None)  # every clip here is of a label that could be answered
-    return Evaluation(
-        predicted(asked, examples, jobs), classifier.labels, [failure.record() for failure in failures], warnings
-    )
+    told = predicted(asked(classifier, {example.entry.label for example in examples}), examples, jobs)
+    clips, open_set = divided(told, classifier)
+    return Evaluation(clips, classifier.labels, [failure.record() for failure in failures], warnings, open_set)
 
 
 def unleaked(classifier: Classifier, examples: Sequence[Example], allow_leaks: bool) -> list[str]:

@@ -94,6 +94,8 @@ def html_page(found: Evaluation | CrossValidation, context: Context) -> str:
         sections.folds(found),
         score_sections.scores(trials),
         score_sections.curves(trials),
+        score_sections.detectors(pooled),
+        score_sections.open_set(pooled.open_set),
         sections.durations(context.durations),
         sections.mistakes(worst(pooled, context.entries, context.rate, read=context.read), pooled),
         sections.failed(pooled),

@@ -31,36 +31,51 @@ RESAMPLES = 200  # min-Cllr takes milliseconds each
 
 
 @dataclass(frozen=True, eq=False)
-class _Clips:
-    """What the figures are computed from."""
+class Clips:
+    """What the figures are computed from.
+
+    Parameters
+    ----------
+    truth : (n,) int
+        The column of each clip's label; `OUT_OF_SET` for one that the model cannot answer.
+    posteriors, llrs : (n, L) float
+        The latter as `gmmaudio.measures.multiclass.detection_llrs`.
+    accepted : (n, L) bool
+        Each label for which the likelihood exceeds the mean of the others; none of a clip that was refused.
+    """
 
     truth: NDArray[np.intp]
     posteriors: Floats
     llrs: Floats
     accepted: NDArray[np.bool_]
 
-    def among(self, chosen: NDArray[np.intp]) -> _Clips:
-        return _Clips(self.truth[chosen], self.posteriors[chosen], self.llrs[chosen], self.accepted[chosen])
+    @property
+    def inside(self) -> NDArray[np.intp]:
+        """The clips whose label the model can answer."""
+        return np.flatnonzero(self.truth != OUT_OF_SET)
+
+    def among(self, chosen: NDArray[np.intp]) -> Clips:
+        return Clips(self.truth[chosen], self.posteriors[chosen], self.llrs[chosen], self.accepted[chosen])
 
 
-def _cavg(clips: _Clips) -> float:
+def _cavg(clips: Clips) -> float:
     return average_cost(clips.truth, clips.accepted).average
 
 
-def _cllr(clips: _Clips) -> float:
+def _cllr(clips: Clips) -> float:
     return _mean(class_cllr(clips.truth, clips.llrs))
 
 
-def _min_cllr(clips: _Clips) -> float:
+def _min_cllr(clips: Clips) -> float:
     return _mean(min_class_cllr(clips.truth, clips.llrs))
 
 
-def _calibration_error(clips: _Clips) -> float:
+def _calibration_error(clips: Clips) -> float:
     right = clips.posteriors.argmax(axis=1) == clips.truth
     return reliability(right, np.minimum(clips.posteriors.max(axis=1), 1.0)).error
 
 
-FIGURES: Mapping[str, tuple[Callable[[_Clips], float], float]] = {
+FIGURES: Mapping[str, tuple[Callable[[Clips], float], float]] = {
     "cavg": (_cavg, 1.0),
     "cllr": (_cllr, inf),
     "min_cllr": (_min_cllr, 1.0),
@@ -112,27 +127,50 @@ def posterior_figures(
     >>> found["cavg"][0], round(found["cllr"][0], 3), found["min_cllr"][0]      # log2(1 / 0.9)
     (0.0, 0.152, 0.0)
     """
-    rows = places(truth, labels)
-    if len(labels) < 2 or len(set(rows.tolist()) - {OUT_OF_SET}) < 2:
+    every = _clips(truth, answers, posteriors, labels)
+    if every is None:
         return {}
-    table = np.array([[found[label] for label in labels] for found in posteriors])
-    llrs = detection_llrs(np.log(np.maximum(table, LEAST)))
-    accepted = (llrs >= 0) & np.array([answer is not None for answer in answers])[:, None]
-    every = _Clips(rows, table, llrs, accepted)
-    inside = np.flatnonzero(rows != OUT_OF_SET)
+    chosen = {"cavg": np.arange(len(truth))}
     return {
-        name: _figure(figure, most, every, np.arange(len(rows)) if name == "cavg" else inside, groups)
+        name: _figure(figure, most, every, chosen.get(name, every.inside), groups)
         for name, (figure, most) in FIGURES.items()
     }
 
 
 def figures_of(predictions: Sequence[Prediction], labels: Sequence[str]) -> dict[str, Figure]:
     """`posterior_figures` of decisions; empty unless every one has posteriors over all labels of the model."""
-    said = [clip.decision.posteriors for clip in predictions if clip.decision is not None]
-    if len(said) < len(predictions) or any(set(one) != set(labels) for one in said):
-        return {}
+    said = _posteriors(predictions, labels)
     truth, answers = [clip.truth for clip in predictions], [clip.label for clip in predictions]
-    return posterior_figures(truth, answers, said, labels, [clip.group for clip in predictions])
+    return posterior_figures(truth, answers, said, labels, [clip.group for clip in predictions]) if said else {}
+
+
+def clips_of(predictions: Sequence[Prediction], labels: Sequence[str]) -> Clips | None:
+    """What the figures of decisions are computed from; None where there are none."""
+    said = _posteriors(predictions, labels)
+    truth, answers = [clip.truth for clip in predictions], [clip.label for clip in predictions]
+    return _clips(truth, answers, said, labels) if said else None
+
+
+def _posteriors(predictions: Sequence[Prediction], labels: Sequence[str]) -> list[Mapping[str, float]]:
+    """Of all clips, or none."""
+    said = [clip.decision.posteriors for clip in predictions if clip.decision is not None]
+    return said if len(said) == len(predictions) and all(set(one) == set(labels) for one in said) else []
+
+
+def _clips(
+    truth: Sequence[str],
+    answers: Sequence[str | None],
+    posteriors: Sequence[Mapping[str, float]],
+    labels: Sequence[str],
+) -> Clips | None:
+    """None where fewer than two of the labels have clips."""
+    rows = places(truth, labels)
+    if len(labels) < 2 or len(set(rows.tolist()) - {OUT_OF_SET}) < 2:
+        return None
+    table = np.array([[found[label] for label in labels] for found in posteriors])
+    llrs = detection_llrs(np.log(np.maximum(table, LEAST)))
+    accepted = (llrs >= 0) & np.array([answer is not None for answer in answers])[:, None]
+    return Clips(rows, table, llrs, accepted)
 
 
 def as_plain(figures: Mapping[str, Figure]) -> dict[str, Any]:
@@ -159,9 +197,9 @@ def shown_figure(figure: Figure, clips: int) -> str:
 
 
 def _figure(
-    figure: Callable[[_Clips], float],
+    figure: Callable[[Clips], float],
     most: float,
-    clips: _Clips,
+    clips: Clips,
     chosen: NDArray[np.intp],
     groups: Sequence[str | None],
 ) -> Figure:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from gmmaudio.classify.classifier import Decision
 from gmmaudio.evaluate import charts
+from gmmaudio.evaluate.evaluation import Evaluation
 from gmmaudio.evaluate.evaluation_text import extent_of, with_interval
-from gmmaudio.evaluate.figures import area_figure, calibration_figure, error_figure
+from gmmaudio.evaluate.figures import area_figure, calibration_figure, error_figure, headlines, open_set_headlines
+from gmmaudio.evaluate.label_figures import HEADS, detector_cell
 from gmmaudio.evaluate.markup import Markup, tag
+from gmmaudio.evaluate.open_set import OpenSet
 from gmmaudio.evaluate.posterior_figures import shown_figure
 from gmmaudio.evaluate.sure_figure import Figure, legend, mark
+from gmmaudio.evaluate.tables import Cell, table
 from gmmaudio.evaluate.trials import Trials
 from gmmaudio.measures.calibration import reliability
-from gmmaudio.measures.detection import error_rates
+from gmmaudio.measures.detection import equal_error_rate, error_rates
 from gmmaudio.measures.intervals import interval
 
 
@@ -56,13 +62,57 @@ def unit(decision: Decision) -> str:
 
 
 def curves(trials: Trials | None) -> Markup | None:
-    """ROC curve and reliability."""
+    """ROC and DET curves, and reliability."""
     if trials is None:
         return None
-    drawn = [_roc(trials)] if trials.truth.any() else []
+    drawn = [_roc(trials), _det(trials)] if trials.truth.any() else []
     return tag(
         "section", tag("h2", "Detection and calibration"), tag("div", *drawn, _reliability(trials), class_="charts")
     )
+
+
+def open_set(found: OpenSet | None) -> Markup | None:
+    """Clips labelled unknown: whether the model says so."""
+    if found is None:
+        return None
+    known, unknown = found.sides
+    kinds: list[charts.Series] = [("of the labels", known, "right"), ("unknown", unknown, "wrong")]
+    leads = charts.histogram("Leads of known and unknown clips", "lead, nats", "% of each", kinds, shares=True)
+    equal = equal_error_rate(known, unknown)
+    title = f"DET curve: known clips refused against unknown ones accepted; equal error rate {100 * equal:.1f} %"
+    words = "Misses are known clips refused, false alarms unknown ones accepted, at every threshold of the lead."
+    drawn = [
+        figure(leads, "Lead: the likeliest label's likelihood against the mean of all others."),
+        figure(charts.det(title, error_rates(known, unknown), equal), f"{words} The dot: equal error rate, as above."),
+    ]
+    answers = Counter(clip.label or "(refused)" for clip in found.unknown)
+    rows: list[list[Cell]] = [[(label, None), (str(count), count)] for label, count in answers.most_common()]
+    note = f" {found.note[0].upper()}{found.note[1:]}." if found.note else ""
+    return tag(
+        "section",
+        tag("h2", "Unknown clips"),
+        tag("p", f"{found.extent}.{note}", class_="pale"),
+        headlines(open_set_headlines(found)),
+        tag("div", *drawn, class_="charts"),
+        table(["answer", "clips"], rows, "What the unknown clips were taken for."),
+    )
+
+
+def detectors(found: Evaluation) -> Markup | None:
+    """A sortable row per label: its errors as a detector."""
+    if not found.label_figures:
+        return None
+    rows: list[list[Cell]] = [
+        [(label, None), *((detector_cell(name, one), one and one.value) for name, one in row.items())]
+        for label, row in found.label_figures.items()
+    ]
+    marks = legend(mark(one.sure) for row in found.label_figures.values() for one in row.values() if one and one.sure)
+    doubt = "" if found.calibrated else " Posteriors are not calibrated, and Cllr shows it."
+    words = (
+        "Each label against the others. False accepts and rejects at Cavg's threshold, a likelihood above the mean of"
+        f" the others': accepts are a mean over the other labels. In brackets 95 % intervals: {marks}.{doubt}"
+    )
+    return tag("section", tag("h2", "Label by label, as detectors"), table(["label", *HEADS.values()], rows, words))
 
 
 def _roc(trials: Trials) -> Markup:
@@ -73,6 +123,17 @@ def _roc(trials: Trials) -> Markup:
         f" {shown_figure(area, area.sure.clips if area.sure else 0)}{_resting(area)}."
     )
     return figure(charts.roc("ROC curve", *rates.roc), words)
+
+
+def _det(trials: Trials) -> Markup:
+    rates, error = error_rates(trials.targets, trials.others), error_figure(trials)
+    behind = trials.label_rates if len(trials.labels) <= charts.MOST_CURVES else {}
+    title = f"DET curve: misses against false alarms; equal error rate {100 * error.value:.1f} %"
+    words = (
+        "The same on axes on which normally distributed scores make a line; down and left is better. The dot: equal"
+        f" error rate {with_interval(*error)}."
+    )
+    return figure(charts.det(title, rates, error.value, behind), words)
 
 
 def _reliability(trials: Trials) -> Markup:

@@ -13,8 +13,8 @@ from gmmaudio.evaluate.cross_validation import CrossValidation
 from gmmaudio.evaluate.decision_figures import PER_CLASS
 from gmmaudio.evaluate.evaluation import Evaluation
 from gmmaudio.evaluate.evaluation_text import TOP_CONFUSIONS, caveats, extent, with_interval
-from gmmaudio.evaluate.figures import label_area
 from gmmaudio.evaluate.finding import Finding
+from gmmaudio.evaluate.label_figures import label_area
 from gmmaudio.evaluate.markup import Markup, tag
 from gmmaudio.evaluate.score_sections import figure, unit
 from gmmaudio.evaluate.sure_figure import Figure, in_brackets, legend, mark, share_of

@@ -13,7 +13,7 @@ from gmmaudio.errors import DataError
 from gmmaudio.measures.intervals import Interval, group_index, interval
 from gmmaudio.measures.resampling import Statistic, figure_interval
 
-_MOST_DRAWS, _LEAST_DRAWS, _WORK = 1000, 100, 3_000_000
+MOST_DRAWS, _LEAST_DRAWS, _WORK = 1000, 100, 3_000_000
 """Resamples, fewer where each takes long, so that a large evaluation does not wait for its intervals."""
 
 _LETTERS = {"bootstrap": "b", "t": "t", "Wilson": "w"}
@@ -32,7 +32,7 @@ def figure_of(
     groups: Sequence[str | None],
     bounds: tuple[float, float] = (0.0, 1.0),
     work: int = 0,
-    resamples: int = _MOST_DRAWS,
+    resamples: int = MOST_DRAWS,
 ) -> Figure:
     """A figure of n clips with its interval: over groups; over clips, and it says so, where groups do not allow one.
 
@@ -59,7 +59,7 @@ def figure_of(
     """
     clips = len(groups)
     value = float(statistic(np.arange(clips)))
-    draws = min(resamples, int(np.clip(_WORK / max(work, clips), _LEAST_DRAWS, _MOST_DRAWS)))
+    draws = min(resamples, int(np.clip(_WORK / max(work, clips), _LEAST_DRAWS, MOST_DRAWS)))
     for owners in (groups, None):
         try:
             sure = figure_interval(statistic, clips, owners, bounds, resamples=draws)
@@ -140,3 +140,22 @@ def in_brackets(share: float | None, sure: Interval | None) -> str:
     if sure is None:
         return f"{100 * share:.1f}"
     return f"{100 * share:.1f} ({100 * sure.low:.1f}-{100 * sure.high:.1f} {mark(sure)})"
+
+
+def bits_in_brackets(cost: Figure) -> str:
+    """A cost in bits, its interval and the method's mark.
+
+    Examples
+    --------
+    >>> bits_in_brackets(Figure(0.25, Interval(0.125, 12.0, "t over groups", 9, 9)))
+    '0.250 (0.125-12.0 t)'
+    """
+    value, sure = cost
+    if sure is None:
+        return bits(value)
+    return f"{bits(value)} ({bits(sure.low)}-{bits(sure.high)} {mark(sure)})"
+
+
+def bits(value: float) -> str:
+    """A cost: three digits behind the point, or one from 10 on."""
+    return f"{value:.3f}" if value < 10 else f"{value:.1f}"

@@ -7,7 +7,6 @@ from itertools import groupby
 from os import PathLike
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -21,10 +20,9 @@ from gmmaudio.classify.classifier import Decision
 from gmmaudio.classify.gate import UNKNOWN
 from gmmaudio.classify.timeline import Window
 from gmmaudio.evaluate.evaluation_text import shown
-from gmmaudio.evaluate.pictures import check_suffix, save
+from gmmaudio.evaluate.pictures import Colour, check_suffix, palette, save
 
 Floats = NDArray[np.float64]
-Colour = tuple[float, float, float]
 
 _INK, _PALE, _GREY = "#222222", "#666666", "#d5d5d0"
 _UNKNOWN: Colour = (0.62, 0.62, 0.62)
@@ -75,7 +73,7 @@ def timeline_figure(windows: Sequence[Window], labels: Sequence[str], title: str
     Above, a ribbon of the labels answered, grey where unknown and empty where nothing was decided. Below, the
     posteriors on top of each other, in the order of the legend from below.
     """
-    colours = dict(zip(labels, _palette(len(labels)), strict=True)) | {UNKNOWN: _UNKNOWN}
+    colours = dict(zip(labels, palette(len(labels)), strict=True)) | {UNKNOWN: _UNKNOWN}
     figure = Figure(figsize=(_WIDTH, _HEIGHT), layout=ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.06, hspace=0.0))
     FigureCanvasAgg(figure)
     ribbon, field = figure.subplots(2, 1, sharex=True, height_ratios=[1, 5])
@@ -88,17 +86,6 @@ def timeline_figure(windows: Sequence[Window], labels: Sequence[str], title: str
     shortened = name if len(name) <= _NAME else name[: _NAME - 2] + ".."
     figure.suptitle(shortened, fontsize=_NORMAL, color=_INK, parse_math=False)
     return figure
-
-
-def _palette(count: int) -> list[Colour]:
-    """Colours to tell labels apart, none of them grey: strong ones, from eleven on pale ones as well."""
-    strong = [colormaps["tab20"](place) for place in (0, 2, 4, 6, 8, 10, 12, 16, 18)]
-    deep = [colormaps["tab20b"](place) for place in (0, 4)]
-    pale = [colormaps["tab20"](place) for place in (1, 3, 5, 7, 9, 11, 13, 17, 19)]
-    chosen = [*strong, *deep, *pale]
-    if count > len(chosen):
-        chosen = [colormaps["turbo"](place) for place in np.linspace(0.05, 0.95, count)]
-    return [(r, g, b) for r, g, b, _ in chosen[:count]]
 
 
 def _draw_ribbon(axes: Axes, found: Sequence[Stretch], colours: dict[str, Colour]) -> None:

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmaudio.classify.classifier import Decision
-from gmmaudio.evaluate.evaluation import Evaluation, Prediction
+from gmmaudio.measures.detection import ErrorRates, error_rates
+
+if TYPE_CHECKING:
+    from gmmaudio.evaluate.evaluation import Evaluation, Prediction
 
 Floats = NDArray[np.float64]
 
@@ -55,6 +59,20 @@ class Trials:
         found, truth = self.leads[chosen], self.truth[chosen]
         return found[truth], found[~truth]
 
+    def detector(self, label: str) -> tuple[NDArray[np.bool_], Floats] | None:
+        """Which clips are of a label (n,), and its leads (n,); None where it lacks either kind of clip."""
+        if label not in self.labels:
+            return None
+        column = self.labels.index(label)
+        own = self.truth[:, column]
+        return None if own.all() or not own.any() else (own, self.leads[:, column])
+
+    @property
+    def label_rates(self) -> dict[str, ErrorRates]:
+        """The error rates of each label that has clips, against the others."""
+        found = {label: self.detector(label) for label in self.labels}
+        return {label: error_rates(one[1][one[0]], one[1][~one[0]]) for label, one in found.items() if one}
+
     @property
     def margins(self) -> Floats:
         """Best score less second best, of each clip (n,)."""
@@ -78,6 +96,7 @@ def trials_of(found: Evaluation) -> Trials | None:
     Examples
     --------
     >>> from gmmaudio.classify.classifier import Decision
+    >>> from gmmaudio.evaluate.evaluation import Evaluation, Prediction
     >>> said = Decision("cat", {"cat": -1.0, "dog": -3.0}, {"cat": 0.9, "dog": 0.1}, "loglik", 2.0, 1.0, 1.0)
     >>> trials_of(Evaluation([Prediction("a.wav", "cat", "cat", decision=said)], ["cat", "dog"])).leads
     array([[ 2., -2.]])

@@ -89,7 +89,7 @@ def reliability(correct: ArrayLike, confidence: ArrayLike, edges: ArrayLike | No
     if len(right) != len(sure):
         raise DataError("length_mismatch", f"got {len(right)} answers and {len(sure)} confidences; one each is needed")
     bounds = np.linspace(0, 1, BINS + 1) if edges is None else one_row(edges, "edges")
-    if len(bounds) < 2 or bounds[0] != 0 or bounds[-1] != 1 or (np.diff(bounds) <= 0).any():
+    if bounds[0] != 0 or bounds[-1] != 1 or (np.diff(bounds) <= 0).any():
         raise DataError("bad_edges", "the edges do not rise from 0 to 1", "leave them out, or take equal_count's")
     bins = np.searchsorted(bounds[1:-1], sure, side="left")
     count = np.bincount(bins)

@@ -15,7 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from gmmaudio.errors import DataError
 from gmmaudio.measures.checks import one_row
-from gmmaudio.measures.pooling import pools
 
 
 @dataclass(frozen=True)
@@ -117,14 +116,20 @@ def equal_error_rate(targets: ArrayLike, others: ArrayLike) -> float:
     0.2857
     """
     target, other = _both(targets, others)
-    is_target = np.repeat([1.0, 0.0], [len(target), len(other)])
-    hits, alarms = pools(np.concatenate([target, other]), is_target, 1 - is_target)
-    miss = np.append(0, hits.cumsum()) / len(target)
-    passed = 1 - np.append(0, alarms.cumsum()) / len(other)
-    gap = miss - passed  # rises from -1 to 1; 0 is where the rates meet
-    k = int(np.argmax(gap >= 0))
-    share = -gap[k - 1] / (gap[k] - gap[k - 1])
-    return float(miss[k - 1] + share * (miss[k] - miss[k - 1]))
+    thresholds = np.unique(np.concatenate([target, other]))
+    missed = np.append(np.searchsorted(target, thresholds), len(target))  # counts: the hull is found without rounding
+    passed = np.append(len(other) - np.searchsorted(other, thresholds), 0)
+    gap = missed * len(other) - passed * len(target)
+    first, last = 0, len(missed) - 1  # ends of a line that crosses where the rates meet, gap 0
+    while True:
+        width, height = int(passed[first] - passed[last]), int(missed[last] - missed[first])
+        beyond = passed * height + missed * width
+        lowest = int(beyond.argmin())
+        if beyond[lowest] == beyond[first]:  # nothing lies below the line: it is of the hull
+            break
+        first, last = (first, lowest) if gap[lowest] >= 0 else (lowest, last)
+    share = -gap[first] / (gap[last] - gap[first])
+    return float(missed[first] + share * (missed[last] - missed[first])) / len(target)
 
 
 def area_under_curve(targets: ArrayLike, others: ArrayLike) -> float:

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmaudio.errors import DataError
-from gmmaudio.measures.checks import classes, in_set, table
+from gmmaudio.measures.checks import classes, in_set, one_row, table
 from gmmaudio.measures.cllr import LN2, pooled_cost, softplus
 
 
@@ -145,10 +145,44 @@ def class_cllr(truth: ArrayLike, llrs: ArrayLike) -> tuple[float | None, ...]:
     (1.0, 1.0, 1.0)
     """
     scores = table(llrs, "log-likelihood ratios")
+    rows = in_set(classes(truth, scores.shape))
     return tuple(
-        sides and float((_weighed(sides[0], softplus(-column)) + _weighed(sides[1], softplus(column))) / LN2)
-        for column, sides in zip(scores.T, _sides(truth, scores), strict=True)
+        _detector_cost(column, *sides) if (sides := _sides(rows, own)) else None for own, column in enumerate(scores.T)
     )
+
+
+def detector_cllr(truth: ArrayLike, own: int, llrs: ArrayLike) -> float:
+    """The cost of one class's detector, in bits: its part of `class_cllr`, from its column alone.
+
+    Parameters
+    ----------
+    truth : (n,) int
+        As `class_cllr`.
+    own : int
+        The class.
+    llrs : (n,) float
+        Its log-likelihood ratios in nats.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    DataError
+        As `class_cllr`; ``empty_class`` where the class has no clips.
+
+    Examples
+    --------
+    >>> detector_cllr([0, 1, 2, 2], 1, [0.0, 0.0, 0.0, 0.0])
+    1.0
+    """
+    column = one_row(llrs, "log-likelihood ratios")
+    rows = in_set(classes(truth, (len(column), 1 + int(np.max(truth, initial=0)))))
+    sides = _sides(rows, own)
+    if sides is None:
+        raise DataError("empty_class", f"class {own} has no clips", "add some")
+    return _detector_cost(column, *sides)
 
 
 def min_class_cllr(truth: ArrayLike, scores: ArrayLike) -> tuple[float | None, ...]:
@@ -185,25 +219,25 @@ def min_class_cllr(truth: ArrayLike, scores: ArrayLike) -> tuple[float | None, .
     >>> min_class_cllr([0, 1], [[2.0, -2.0], [1.0, -1.0]])
     (0.0, 0.0)
     """
-    rows = table(scores, "scores")
+    values = table(scores, "scores")
+    rows = in_set(classes(truth, values.shape))
     return tuple(
-        sides and pooled_cost(column, *sides) for column, sides in zip(rows.T, _sides(truth, rows), strict=True)
+        pooled_cost(column, *sides) if (sides := _sides(rows, own)) else None for own, column in enumerate(values.T)
     )
 
 
-Sides = tuple[NDArray[np.float64], NDArray[np.float64]]
-
-
-def _sides(truth: ArrayLike, scores: NDArray[np.float64]) -> list[Sides | None]:
-    """Each clip's mass as a target and as a non-target of each class: a half for either side."""
-    rows = in_set(classes(truth, scores.shape))
-    counts = np.bincount(rows, minlength=scores.shape[1])
-    each = 0.5 / counts[rows]
+def _sides(truth: NDArray[np.intp], own: int) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Each clip's mass as a target and as a non-target of a class, a half for either side; None without targets."""
+    counts = np.bincount(truth)
+    if own >= len(counts) or not counts[own]:
+        return None
+    each, is_own = 0.5 / counts[truth], truth == own
     others = (counts > 0).sum() - 1
-    return [
-        (np.where(rows == own, each, 0.0), np.where(rows == own, 0.0, each / others)) if counts[own] else None
-        for own in range(scores.shape[1])
-    ]
+    return np.where(is_own, each, 0.0), np.where(is_own, 0.0, each / others)
+
+
+def _detector_cost(llrs: NDArray[np.float64], targets: NDArray[np.float64], others: NDArray[np.float64]) -> float:
+    return float((_weighed(targets, softplus(-llrs)) + _weighed(others, softplus(llrs))) / LN2)
 
 
 def _weighed(weights: NDArray[np.float64], costs: NDArray[np.float64]) -> np.float64:
