@@ -26,7 +26,7 @@ FRONT_ENDS = {
     "shifted deltas 7-1-3-7, mean removed": FrontEnd(Mfcc(rate=8000, n_mfcc=7), steps=(Normalise(), ShiftedDeltas())),
     "preset language": PRESETS["language"],
 }
-COMPONENTS = {"ml": (32, 64), "map": (128, 256), "supervector": (64, 128)}
+COMPONENTS = {"ml": (32, 64), "map": (128, 256), "supervector": (128, 256)}
 
 Pieces = dict[float, list[Example]]
 """The pieces of a clip, by their length in seconds."""
