@@ -100,6 +100,17 @@ def test_copies_on_two_sides(make: Make, kind: str, side: str, one: dict[str, st
     assert f"[{kind}_across_{side}]" in found.as_text()
 
 
+@pytest.mark.parametrize(
+    ("groups", "words"), [((None, None), "no groups keep them together"), (("x", None), "with different groups")]
+)
+def test_clips_without_groups_are_not_said_to_have_different_ones(
+    make: Make, groups: tuple[str | None, str | None], words: str
+) -> None:
+    clips = [make(f"{i}.wav", 1, group=group) for i, group in enumerate(groups)]
+    finding = codes(audit([*clips, *many(make)]))["exact_copies_across_group"]
+    assert words in finding.message
+
+
 def test_two_corpora(make: Make) -> None:
     mine = many(make)
     theirs = [

@@ -136,17 +136,20 @@ def _across(kind: str, rows: Sequence[Row]) -> list[Finding]:
             chosen = [row for row in chosen if _parted_within(row[0], place)]
         if chosen:
             severity = "warning" if kind == "shared_passages" else "serious"
-            where = "in both corpora" if side == "data" else f"with different {side}s"
-            found.append(
-                _finding(
-                    f"{kind}_across_{side}", severity, f"{_count(chosen)} {_KINDS[kind]}, {where}", _HINTS[side], chosen
-                )
-            )
+            text = f"{_count(chosen)} {_KINDS[kind]}, {_where(side, chosen)}"
+            found.append(_finding(f"{kind}_across_{side}", severity, text, _HINTS[side], chosen))
     kept = [row for row in rows if not any(len({place(c) for c in row[0]}) > 1 for place in _SIDES.values())]
     if kept:
         text = f"{_count(kept)} {_KINDS[kind]}, within one label, group and side"
         found.append(_finding(kind, "note", text, "they count double; remove all but one, or leave them", kept))
     return found
+
+
+def _where(side: str, rows: Sequence[Row]) -> str:
+    """On both sides of what."""
+    if side == "group" and all(clip.entry.group is None for clips, _ in rows for clip in clips):
+        return "and no groups keep them together"
+    return "in both corpora" if side == "data" else f"with different {side}s"
 
 
 def _parted_within(clips: Sequence[Fingered], place: Callable[[Fingered], object]) -> bool:
