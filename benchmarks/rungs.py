@@ -58,7 +58,7 @@ def main() -> int:
     options.add_argument("--folds", type=int, default=5)
     options.add_argument("--by-group", action="store_true")
     options.add_argument("--by-fold", action="store_true")
-    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--seed", type=int, default=0, help="of all that is drawn at random; default 0")
     options.add_argument("--jobs", type=int, default=cores())
     chosen = options.parse_args()
     clips, _ = read_examples(read_corpus(chosen.manifest), PRESETS[chosen.preset], chosen.jobs)

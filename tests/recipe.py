@@ -7,6 +7,9 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
+SMALL = "its figures are no results"
+"""What every recipe says of its small form."""
+
 RECIPES = Path(__file__).parents[1] / "recipes"
 
 

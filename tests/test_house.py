@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import doctest
 import importlib
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import gmmaudio
+from gmmaudio.cli import parser
 
 HERE = Path(__file__).parent.parent
 
@@ -40,6 +42,23 @@ HOMES = {
     "threadpoolctl": {"parallel.py"},
     "tqdm": {"cli/output.py"},
 }
+
+
+def test_every_flag_of_a_verb_says_what_it_is_for() -> None:
+    [verbs] = [action for action in parser()._actions if isinstance(action, argparse._SubParsersAction)]
+    flags = [(name, action) for name, verb in verbs.choices.items() for action in verb._actions]
+    assert len(flags) > 60
+    assert [(name, action.dest) for name, action in flags if not action.help] == []
+
+
+def test_every_flag_of_a_recipe_says_what_it_is_for() -> None:
+    found = {}
+    for file in sorted((HERE / "recipes").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument":
+                found[f"{file.parent.name}/{file.name}:{node.lineno}"] = {each.arg for each in node.keywords}
+    assert len(found) > 50
+    assert [place for place, given in found.items() if "help" not in given] == []
 
 
 def imported(file: Path) -> set[str]:

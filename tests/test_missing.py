@@ -27,7 +27,7 @@ from gmmaudio.gmm.shards import Shard, cut
 from gmmaudio.gmm.start import k_means_start
 from gmmaudio.gmm.statistics import Statistics, accumulate
 from tests.conftest import random_mixture
-from tests.recipe import RECIPES, load
+from tests.recipe import RECIPES, SMALL, load
 from tests.test_em import assert_same, random_kind
 
 ALL = sorted(KINDS)
@@ -345,7 +345,8 @@ def test_the_recipe_s_small_form_says_what_theory_says(tmp_path: Path, capsys: p
     assert recipe.main(["--small", "--out", str(tmp_path / "new")]) == 0
     assert (tmp_path / "new" / "missing.png").read_bytes().startswith(b"\x89PNG")
     assert "(missing.png)" in (RECIPES / "missing" / "RESULTS.md").read_text(encoding="utf-8")
-    lines = capsys.readouterr().out.splitlines()
+    note, *lines = capsys.readouterr().out.splitlines()
+    assert SMALL in note
     assert float(lines[0].split()[-2]) < 1e-10, "scipy's log densities"
     losses = {line[:44].strip(): float(line.split()[-2]) for line in lines if "nothing" in line or "random  " in line}
     # With 0.6^6 of 400 rows whole, 19 frames meet 83 parameters; filling is wrong however many there are.

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 from sklearn.metrics import roc_auc_score
 
-from tests.recipe import RECIPES, load
+from tests.recipe import RECIPES, SMALL, load
 
 RECIPE = RECIPES / "anomaly"
 
@@ -23,6 +23,7 @@ def test_small_form_prints_and_draws(tmp_path: Path, capsys: pytest.CaptureFixtu
     out = tmp_path / "new" / "folder"
     assert run.main(["--small", "--out", str(out)]) == 0
     printed = capsys.readouterr().out
+    assert SMALL in printed
     row = next(line.split() for line in printed.splitlines() if line.startswith("harmonic mean"))
     auc, _, energy = map(float, row[2:])
     assert auc >= 0.9

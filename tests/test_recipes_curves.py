@@ -16,7 +16,7 @@ from gmmaudio.errors import DataError
 from gmmaudio.gmm.em import maximise
 from gmmaudio.gmm.start import random_start
 from gmmaudio.gmm.statistics import accumulate
-from tests.recipe import RECIPES, load
+from tests.recipe import RECIPES, SMALL, load
 
 NAMES = ["speeds", "em-or-gradient"]
 
@@ -29,7 +29,9 @@ MODULES = {"speeds": speeds, "em-or-gradient": climbing}
 def test_small_form_prints_and_draws(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "new" / "folder"
     assert MODULES[name].main(["--small", "--out", str(out)]) == 0
-    assert len(capsys.readouterr().out.splitlines()) > 20
+    printed = capsys.readouterr().out
+    assert SMALL in printed
+    assert len(printed.splitlines()) > 20
     assert [path.name for path in out.iterdir()] == [f"{name}.png"]
     assert (out / f"{name}.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     assert f"({name}.png)" in (RECIPES / name / "RESULTS.md").read_text("utf-8")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from tests.recipe import RECIPES, load
+from tests.recipe import RECIPES, SMALL, load
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -21,7 +21,9 @@ hard_or_soft = load("kmeans-or-mixture")
 def test_small_form_prints_and_draws(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "new" / "folder"
     assert load(name).main(["--small", "--out", str(out)]) == 0
-    assert "scikit-learn" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert SMALL in printed
+    assert "scikit-learn" in printed
     assert [path.name for path in out.iterdir()] == [f"{name}.png"]
     assert (out / f"{name}.png").read_bytes().startswith(PNG)
     page = (RECIPES / name / "RESULTS.md").read_text(encoding="utf-8")

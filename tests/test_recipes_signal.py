@@ -9,7 +9,7 @@ import pytest
 from scipy.special import softmax
 
 from gmmaudio import GaussianMixture
-from tests.recipe import RECIPES, load
+from tests.recipe import RECIPES, SMALL, load
 
 FOLDER = RECIPES / "signal"
 
@@ -20,7 +20,9 @@ denoise, pauses = recipe.denoise, recipe.pauses
 
 def test_small_form_prints_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert recipe.main(["--small", "--out", str(tmp_path / "new")]) == 0
-    assert "best threshold there is" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert SMALL in printed
+    assert "best threshold there is" in printed
     page = (FOLDER / "RESULTS.md").read_text(encoding="utf-8")
     for name in ("pauses.png", "denoising.png"):
         assert (tmp_path / "new" / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")

@@ -14,7 +14,7 @@ from sklearn.naive_bayes import GaussianNB
 
 from gmmaudio import GaussianMixture, MixtureClassifier
 from gmmaudio.errors import DataError
-from tests.recipe import RECIPES, load
+from tests.recipe import RECIPES, SMALL, load
 
 RECIPE = RECIPES / "churn"
 
@@ -45,6 +45,7 @@ def test_small_form_prints_and_draws(tmp_path: Path, capsys: pytest.CaptureFixtu
     out = tmp_path / "new" / "folder"
     assert recipe.main(["--small", "--out", str(out)]) == 0
     text = capsys.readouterr().out
+    assert SMALL in text
     for heading in ("they leave by kind", "they leave by column", "segments of all customers", "at best"):
         assert heading in text
     assert (out / "churn.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")

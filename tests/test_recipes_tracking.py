@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gmmaudio import GaussianMixture
-from tests.recipe import RECIPES, load
+from tests.recipe import RECIPES, SMALL, load
 
 FOLDER = RECIPES / "tracking"
 
@@ -22,7 +22,10 @@ background, scene, tracker = (sys.modules[name] for name in ("background", "scen
 
 def test_small_form_prints_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert recipe.main(["--small", "--out", str(tmp_path / "new")]) == 0
-    assert "mixture and colour" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert SMALL in printed
+    assert "mixture and colour" in printed
+    assert " to " not in printed  # two films bear no interval
     assert (tmp_path / "new" / "tracking.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     assert (tmp_path / "new" / "tracking.gif").read_bytes().startswith(b"GIF89a")
     page = (FOLDER / "RESULTS.md").read_text(encoding="utf-8")

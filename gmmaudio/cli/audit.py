@@ -25,7 +25,7 @@ def add(verb: Verb) -> None:
     flags = verb("audit", run, "find copies, divided groups, and recordings that give their label away")
     add_data(flags, store=", or a feature store, of which only groups and exact copies can be audited")
     flags.add_argument("others", nargs="?", metavar="DATA", help="another corpus, such as the test clips")
-    flags.add_argument("--format", choices=["text", "json"], default="text")
+    flags.add_argument("--format", choices=["text", "json"], default="text", help="default text")
     add_isolate(flags)
     add_jobs(flags)
 

@@ -14,7 +14,7 @@ def add(verb: Verb) -> None:
     flags = verb("compare", run, "say whether two evaluations of the same clips differ by more than chance")
     flags.add_argument("first", metavar="A.json", help="what evaluate or crossval --format json printed")
     flags.add_argument("second", metavar="B.json", help="the same of another model, on the same clips")
-    flags.add_argument("--format", choices=["text", "json"], default="text")
+    flags.add_argument("--format", choices=["text", "json"], default="text", help="default text")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -24,7 +24,7 @@ from gmmaudio.errors import DataError
 def add(verb: Verb) -> None:
     """Describe the verb."""
     flags = verb("evaluate", run, "evaluate a model on labelled clips that it has not seen")
-    flags.add_argument("model", metavar="MODEL")
+    flags.add_argument("model", metavar="MODEL", help="a model file that train has written")
     add_data(flags)
     add_selection(flags, "evaluate on the rows whose fold is F")
     add_report(flags)

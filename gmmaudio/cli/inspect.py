@@ -22,9 +22,9 @@ log = logging.getLogger("gmmaudio")
 def add(verb: Verb) -> None:
     """Describe the verb."""
     flags = verb("inspect", run, "say what a model, a feature store or a clip is")
-    flags.add_argument("path", metavar="MODEL|STORE|CLIP")
+    flags.add_argument("path", metavar="MODEL|STORE|CLIP", help="a model file, a store's folder or a clip")
     flags.add_argument("--plot", metavar="FILE", help="also write a picture of the clip or model there")
-    flags.add_argument("--format", choices=["text", "json"], default="text")
+    flags.add_argument("--format", choices=["text", "json"], default="text", help="default text")
     add_preset(flags)
     add_isolate(flags)
 

@@ -44,7 +44,7 @@ def add_training(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--method", choices=["ml", "map", "supervector"], default="ml", help=text)
     text = "per label, or of the background; default auto"
     verb.add_argument("--components", type=components, default=0, metavar="auto|K", help=text)
-    verb.add_argument("--seed", type=int, default=0, help="default 0")
+    verb.add_argument("--seed", type=int, default=0, help="of all that is drawn at random; default 0")
 
 
 def add_selection(verb: argparse.ArgumentParser, text: str) -> None:
@@ -57,7 +57,7 @@ def add_selection(verb: argparse.ArgumentParser, text: str) -> None:
 
 def add_report(verb: argparse.ArgumentParser) -> None:
     """How figures are given."""
-    verb.add_argument("--format", choices=["text", "json"], default="text")
+    verb.add_argument("--format", choices=["text", "json"], default="text", help="default text")
     verb.add_argument("--report", metavar="DIR", help="also write the figures and a picture of the confusions there")
 
 

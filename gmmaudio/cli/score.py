@@ -41,7 +41,7 @@ _TIMELINES = ("audacity", "textgrid")  # formats that hold one recording, in win
 def add(verb: Verb) -> None:
     """Describe the verb."""
     flags = verb("score", run, "label new clips")
-    flags.add_argument("model", metavar="MODEL")
+    flags.add_argument("model", metavar="MODEL", help="a model file that train has written")
     flags.add_argument("paths", nargs="+", metavar="PATH", help="a file, a folder, or @list (a file of paths)")
     text = "default text; audacity: a label track, textgrid: Praat's, both of one recording with --window"
     flags.add_argument("--format", choices=["text", "json", "jsonl", "csv", *_TIMELINES], default="text", help=text)

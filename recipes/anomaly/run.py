@@ -86,8 +86,8 @@ def main(arguments: list[str] | None = None) -> int:
     options.add_argument("data", nargs="?", type=Path, help="a folder of clips; default: machines are invented")
     options.add_argument("--out", type=Path, help="folder of the picture; default: this one, or with DATA the current")
     options.add_argument("--small", action="store_true", help="fewer and shorter invented clips: a few seconds")
-    options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--false-alarms", type=float, default=0.05, help="default 0.05")
+    options.add_argument("--seed", type=int, default=0, help="of all that is drawn at random; default 0")
+    options.add_argument("--false-alarms", type=float, default=0.05, help="of normal clips; default 0.05")
     chosen = options.parse_args(arguments)
     out = chosen.out or (Path(__file__).parent if chosen.data is None else Path())
     try:
@@ -97,6 +97,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
 
+    if chosen.small and chosen.data is None:
+        print("the small form, for a quick look: its figures are no results")
     learnt = sum(len(section.train) for section in sections)
     print(f"{len(heard)} sections, {learnt} normal clips to learn from, seed {chosen.seed}")
     tell_sections(heard)

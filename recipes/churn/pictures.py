@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from gmmaudio.measures.calibration import Reliability
 
@@ -35,27 +36,28 @@ def draw_trust(axes: Axes, way: str, seen: Mapping[str, Reliability]) -> None:
     """How many left, of customers who were given about the same chance."""
     axes.plot([0, 100], [0, 100], color="#bbbbbb", lw=1)
     for (name, bins), ink in list(zip(seen.items(), INKS, strict=False))[:ALL_BUT_SEGMENTS]:
-        axes.plot(100 * bins.confidence, 100 * bins.accuracy, "o-", color=ink, ms=3.5, label=name)
+        axes.plot(100 * bins.confidence, 100 * bins.accuracy, "o-", color=ink, ms=3.5, label=name, clip_on=False)
     axes.legend(fontsize=8.5, loc="upper left", frameon=False)
     axes.set(xlabel="predicted chance of leaving (%)", ylabel="of these customers left (%)")
-    axes.set(xlim=(0, 102), ylim=(0, 102))
+    axes.set(xlim=(0, 100), ylim=(0, 100))
     axes.set_title("How far to trust it" + (f" (they leave {way})" if way else ""), fontsize=10)
 
 
-def draw_segments(axes: Axes, found: Sequence[Any], overall: float) -> None:
-    """A bar for each segment, as thick as it is large, and its words."""
+def draw_segments(axes: Axes, words: Axes, found: Sequence[Any], overall: float) -> None:
+    """A bar for each segment, as thick as it is large, and its words beside it."""
     top = 0.0
     for row in found:
         middle = top - row.share / 2
         axes.barh(middle, 100 * row.rate, height=0.86 * row.share, color="#a9c7e8")
         axes.plot([100 * bound for bound in row.interval], [middle] * 2, color="#1f5a9c", lw=1.5)
-        text = f"{100 * row.share:.0f} % of all: {row.words}"
-        axes.text(100 * max(row.interval[1], overall) + 2, middle, text, va="center", fontsize=8)
+        words.text(0, middle, f"{100 * row.share:.0f} % of all customers:\n{row.words}", va="center", fontsize=8)
         top -= row.share
     axes.axvline(100 * overall, color="#888888", lw=1, ls="--", zorder=0)
-    axes.set(yticks=[], ylim=(-1, 0), xlim=(0, 265), xlabel="of the segment left (%); dashed: of all customers")
-    axes.set_xticks(range(0, 101, 20))
-    axes.set_title("Segments, and how many of each left (in brackets: all customers)", fontsize=10)
+    axes.set(yticks=[], ylim=(-1, 0), xlim=(0, 100), xlabel="left (%); dashed: of all customers")
+    axes.set_title("How many of each segment left", fontsize=10)
+    words.set_title("The segments, and what sets them apart (in brackets: all customers)", fontsize=10, loc="left")
+    words.set(ylim=(-1, 0), xlim=(0, 1))
+    words.set_axis_off()
 
 
 def picture(
@@ -66,11 +68,11 @@ def picture(
     path: Path,
 ) -> None:
     """Two charts above, the segments below."""
-    figure = Figure(figsize=(9, 6.6), layout="constrained")
+    figure = Figure(figsize=(9, 6.6), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08))
     FigureCanvasAgg(figure)
     above, below = figure.subfigures(2, 1, height_ratios=(1.15, 1))
     first, second = above.subplots(1, 2)
     draw_auc(first, figures)
     draw_trust(second, *next(iter(seen.items())))
-    draw_segments(below.subplots(), segments, overall)
+    draw_segments(*below.subplots(1, 2, width_ratios=(1, 2)), segments, overall)
     figure.savefig(path, dpi=100)

@@ -228,7 +228,7 @@ def main(arguments: list[str] | None = None) -> int:
     options.add_argument("--segments", type=int, default=5, help="how many segments to find (default 5)")
     options.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder of the picture")
     options.add_argument("--small", action="store_true", help="fewer customers and resamples: a few seconds")
-    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--seed", type=int, default=0, help="of all that is drawn at random; default 0")
     chosen = options.parse_args(arguments)
     try:
         study(chosen)
@@ -242,6 +242,8 @@ def study(chosen: argparse.Namespace) -> None:
     """All figures of one table, or of both generated ones, and the picture."""
     if not 1 <= chosen.segments <= MOST_SEGMENTS:
         raise DataError("bad_setting", f"--segments {chosen.segments}; 1 to {MOST_SEGMENTS} are allowed")
+    if chosen.small:
+        print("the small form, for a quick look: its figures are no results")
     resamples = 100 if chosen.small else 500
     tables = {"": read(chosen.csv)} if chosen.csv else generated(1600 if chosen.small else 7000, chosen.seed)
     figures, seen = {}, {}

@@ -48,8 +48,8 @@ def right(train: Sequence[Example], test: Sequence[Example], settings: Training,
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("data", nargs="?", type=Path)
-    options.add_argument("--jobs", type=int, default=cores())
+    options.add_argument("data", nargs="?", type=Path, help="folder of the data; default: in $GMMAUDIO_DATA")
+    options.add_argument("--jobs", type=int, default=cores(), help="threads; default: all cores")
     chosen = options.parse_args()
     data = chosen.data or Path(os.environ.get("GMMAUDIO_DATA", ".")) / "fsdd"
     if not (data / "manifest.csv").is_file():

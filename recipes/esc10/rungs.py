@@ -99,9 +99,9 @@ def nested(
 
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("data", nargs="?", type=Path)
-    options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--jobs", type=int, default=cores())
+    options.add_argument("data", nargs="?", type=Path, help="folder of the data; default: in $GMMAUDIO_DATA")
+    options.add_argument("--seed", type=int, default=0, help="of all that is drawn at random; default 0")
+    options.add_argument("--jobs", type=int, default=cores(), help="threads; default: all cores")
     given = options.parse_args()
     data = given.data or Path(os.environ.get("GMMAUDIO_DATA", ".")) / "esc10"
     if not (data / "manifest.csv").is_file():

@@ -133,8 +133,8 @@ def told(right: NDArray[np.bool_], part: Part) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("data", nargs="?", type=Path)
-    options.add_argument("--jobs", type=int, default=cores())
+    options.add_argument("data", nargs="?", type=Path, help="folder of the data; default: in $GMMAUDIO_DATA")
+    options.add_argument("--jobs", type=int, default=cores(), help="threads; default: all cores")
     chosen = options.parse_args(arguments)
     data = chosen.data or Path(os.environ.get("GMMAUDIO_DATA", ".")) / "fma_metadata"
     for name in ("tracks.csv", "features.csv"):

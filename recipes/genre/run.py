@@ -68,9 +68,9 @@ def show_tags(clips: list[Example], decisions: list[Decision]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("data", nargs="?", type=Path)
-    options.add_argument("--seeds", type=int, default=5)
-    options.add_argument("--jobs", type=int, default=cores())
+    options.add_argument("data", nargs="?", type=Path, help="folder of the data; default: in $GMMAUDIO_DATA")
+    options.add_argument("--seeds", type=int, default=5, help="how many seeds to try; default 5")
+    options.add_argument("--jobs", type=int, default=cores(), help="threads; default: all cores")
     chosen = options.parse_args(arguments)
     data = chosen.data or Path(os.environ.get("GMMAUDIO_DATA", ".")) / "music"
     if not (data / "manifest.csv").is_file():

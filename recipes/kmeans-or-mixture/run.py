@@ -223,8 +223,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder of the picture")
     options.add_argument("--small", action="store_true", help="fewer points: a second or two")
-    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--seed", type=int, default=0, help="of all that is drawn at random; default 0")
     chosen = options.parse_args(arguments)
+    if chosen.small:
+        print("the small form, for a quick look: its figures are no results")
     points, many = (600, 20_000) if chosen.small else (2000, 200_000)
 
     steps, ours = limit(points, chosen.seed)

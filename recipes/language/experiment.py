@@ -23,8 +23,8 @@ def options(text: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--clips-per-voice", type=int, default=5, help="of each test voice in each language")
     parser.add_argument("--training-clips", type=int, default=2, help="of each training voice in each language")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of a clip, at least 3")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--jobs", type=int, default=cores())
+    parser.add_argument("--seed", type=int, default=0, help="of all that is drawn at random; default 0")
+    parser.add_argument("--jobs", type=int, default=cores(), help="threads; default: all cores")
     return parser
 
 

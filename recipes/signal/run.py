@@ -131,8 +131,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder of the pictures")
     options.add_argument("--small", action="store_true", help="fewer clips and states: a few seconds")
-    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--seed", type=int, default=0, help="of all that is drawn at random; default 0")
     chosen = options.parse_args(arguments)
+    if chosen.small:
+        print("the small form, for a quick look: its figures are no results")
     talkers, voices, tests, components = (1, 2, 1, 16) if chosen.small else (6, 8, 6, 64)
     chosen.out.mkdir(parents=True, exist_ok=True)
 

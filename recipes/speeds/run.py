@@ -247,8 +247,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--out", type=Path, default=Path(__file__).parent, help="folder of the picture")
     options.add_argument("--small", action="store_true", help="fewer riders and draws: a few seconds")
-    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--seed", type=int, default=0, help="of all that is drawn at random; default 0")
     chosen = options.parse_args(arguments)
+    if chosen.small:
+        print("the small form, for a quick look: its figures are no results")
     n, sizes, draws = (200, (50,), 5) if chosen.small else (600, (50, 200, 600), 40)
     samples = {name: truth.sample(n, chosen.seed)[0][:, 0] for name, truth in TRUTHS.items()}
 

@@ -27,6 +27,7 @@ from views import OURS, moving, still
 from gmmaudio.errors import DataError, GmmaudioError
 from gmmaudio.measures.resampling import figure_interval
 
+LEAST_FILMS = 5
 LOST = 0.3  # an overlap below this: the box is somewhere else
 
 
@@ -72,9 +73,16 @@ def tell(result: Result) -> None:
     print(f"{'':26}{'overlap of boxes (IoU)':24}{'of pixels':>11}{'lost':>8}")
     for way in WAYS:
         found = result.box[way]
-        likely = figure_interval(lambda some, found=found: float(found[some].mean()), len(found), result.films)
-        bounds = f"{found.mean():.3f} ({likely.low:.3f} to {likely.high:.3f})"
-        print(f"{way:26}{bounds:24}{result.mask[way].mean():11.3f}{100 * np.mean(found < LOST):7.1f} %")
+        shown = f"{found.mean():.3f}{bounds(found, result.films)}"
+        print(f"{way:26}{shown:24}{result.mask[way].mean():11.3f}{100 * np.mean(found < LOST):7.1f} %")
+
+
+def bounds(found: Floats, films: Sequence[str]) -> str:
+    """The 95 % interval of the mean, over films; of fewer than five it would say nothing."""
+    if len(set(films)) < LEAST_FILMS:
+        return ""
+    likely = figure_interval(lambda some: float(found[some].mean()), len(found), films)
+    return f" ({likely.low:.3f} to {likely.high:.3f})"
 
 
 def from_video(path: Path, frame: int, box: Sequence[int] | None, seed: int, out: Path) -> None:
@@ -96,6 +104,8 @@ def from_video(path: Path, frame: int, box: Sequence[int] | None, seed: int, out
 
 def made_up(small: bool, seed: int, out: Path) -> None:
     films, frames = (2, 110) if small else (10, 200)
+    if small:
+        print("the small form, for a quick look: its figures are no results")
     print(f"{films} films of {frames} frames, seed {seed}")
     tell(try_films(films, frames, seed))
     made = film(frames, seed)
@@ -110,7 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--out", type=Path, help="folder of the pictures: by default this one, for a video the current"
     )
     options.add_argument("--small", action="store_true", help="fewer and shorter films: a second or two")
-    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--seed", type=int, default=0, help="of all that is drawn at random; default 0")
     options.add_argument("--video", type=Path, metavar="FILE", help="follow an object in this file instead")
     sides = ("LEFT", "TOP", "WIDTH", "HEIGHT")
     options.add_argument("--box", type=int, nargs=4, metavar=sides, help="where the object is in the video's frame")
