@@ -211,6 +211,7 @@ def test_scores_keep_the_contract(machine: Path, model: Path, capsys: Capture) -
     for row in (normal, odd):
         assert (row["score_kind"], row["margin"], row["calibrated"]) == ("loglik", None, False)
         assert row["threshold"] == threshold
+        assert row["posteriors"] == {"normal": 1.0}  # a softmax over one label, as the contract says; the README warns
     assert odd["scores"]["normal"] < threshold <= normal["scores"]["normal"]
     classifier = load(model)
     [mixture] = classifier.scorer.mixtures  # type: ignore[attr-defined]

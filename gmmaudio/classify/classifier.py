@@ -38,7 +38,8 @@ class Decision:
     label : str or None
         None when unknown.
     scores, posteriors : dict of str to float
-        Per label, in the classifier's order.
+        Per label, in the classifier's order. Posteriors say which label it is if it is one of these: with one label
+        that is certain, also where the clip is unknown.
     score_kind : str
         "loglik" or "llr" (mean nats per frame), or "logit".
     margin : float or None
