@@ -9,18 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from sklearn.metrics import roc_auc_score
 from sklearn.naive_bayes import GaussianNB
 
 from gmmaudio import GaussianMixture, MixtureClassifier
 from gmmaudio.errors import DataError
+from gmmaudio.measures.calibration import equal_count, reliability
 from tests.recipe import RECIPES, SMALL, load
 
 RECIPE = RECIPES / "churn"
 
 
 recipe = load("churn")
-customers = sys.modules["customers"]  # as the recipe itself imports it
+customers, pictures = sys.modules["customers"], sys.modules["pictures"]  # as the recipe itself imports them
 
 
 def written(path: Path, n: int = 600, seed: int = 0, **changes: str) -> Path:
@@ -50,6 +52,15 @@ def test_small_form_prints_and_draws(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert heading in text
     assert (out / "churn.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     assert (RECIPE / "churn.png").stat().st_size < 150_000
+
+
+def test_axes_of_per_cent_end_at_100() -> None:
+    bars, words, trust = Figure().subplots(1, 3)
+    sizes = [recipe.Segment(share, 0.4, (0.3, 0.5), "tenure 12 (29)", "") for share in (0.6, 0.4)]
+    pictures.draw_segments(bars, words, sizes, 0.4)
+    chance = np.linspace(0, 1, 100)
+    pictures.draw_trust(trust, "", {"some": reliability(chance > 0.5, chance, equal_count(chance, 10))})
+    assert bars.get_xlim() == trust.get_xlim() == trust.get_ylim() == (0, 100)
 
 
 @pytest.mark.long
