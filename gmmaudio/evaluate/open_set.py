@@ -41,6 +41,12 @@ TITLES = {
 SHARES = ("false_accepts", "false_rejects", "equal_error_rate")
 """Those that are shown in per cent."""
 
+_NOTES = {
+    "every": "",
+    "some": "as with --unknown always: by itself, score answers unknown only where it refuses few known clips as long",
+    "no": "as with --unknown always: by itself, score answers nothing unknown, as it would refuse too many known clips",
+}
+
 
 @dataclass(frozen=True)
 class OpenSet:
@@ -54,15 +60,15 @@ class OpenSet:
         The model's.
     gated : bool
         Whether the model has learned when to refuse.
-    unasked : bool
-        Whether ``score`` refuses clips of some duration without ``--unknown always``.
+    unasked : "every", "some" or "no"
+        Durations at which ``score`` refuses without ``--unknown always``, which is what is measured here.
     """
 
     known: Sequence[Prediction]
     unknown: Sequence[Prediction]
     labels: Sequence[str]
     gated: bool
-    unasked: bool
+    unasked: str
 
     @cached_property
     def figures(self) -> dict[str, Figure | None]:
@@ -158,9 +164,7 @@ class OpenSet:
         """What is to be said of the gate; empty where it is used as a matter of course."""
         if not self.gated:
             return "the model has not learned when to answer unknown: there are no false accepts and rejects"
-        if not self.unasked:
-            return "by itself, score answers nothing unknown with this model: it refuses too many known clips"
-        return ""
+        return _NOTES[self.unasked]
 
 
 def shown(name: str, figure: Figure) -> str:
@@ -198,7 +202,8 @@ def divided(predictions: Sequence[Prediction], classifier: Classifier) -> tuple[
     if not unknown:
         return list(predictions), None
     gate = classifier.gate
-    unasked = gate is not None and any(level.bearable for level in gate.levels)
+    bearable = [level.bearable for level in gate.levels] if gate else [False]
+    unasked = "every" if all(bearable) else "some" if any(bearable) else "no"
     found = OpenSet(known, unknown, classifier.labels, gate is not None, unasked) if known else None
     return [_answered(clip) for clip in predictions if clip.truth != UNKNOWN], found
 
