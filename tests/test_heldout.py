@@ -10,6 +10,8 @@ import pytest
 import soundfile
 
 from gmmaudio.classify.classifier import Classifier
+from gmmaudio.classify.examples import Example
+from gmmaudio.classify.inner_folds import whole_clip
 from gmmaudio.classify.scorers import MixtureScorer
 from gmmaudio.classify.train import Training, train
 from gmmaudio.corpus.manifest import Entry
@@ -138,3 +140,21 @@ def test_margin_and_voiced_seconds_by_hand() -> None:
     frames = np.zeros((7, 5))
     # log N(0; m) falls short of log N(0; 0) by m^2/2 a dimension: scores 0, -2.5, -22.5 apart, best minus second 2.5.
     assert classifier.decide_frames(frames, 1, 1).margin == pytest.approx(2.5)
+
+
+def test_each_fold_is_calibrated_on_pieces_of_the_others(tmp_path: Path) -> None:
+    """Every clip is cut when one of the other two folds is held out, never when its own is."""
+    entries = [
+        entry(tmp_path, label, hertz, number, fold=str(number % 3), group=f"{label}{number}")
+        for label, hertz in (("a", 300), ("b", 900), ("c", 2500))
+        for number in range(12)
+    ]
+    heard: list[str | None] = []
+
+    def cut(example: Example) -> list[tuple[Example, float]]:
+        heard.append(example.entry.name)
+        return whole_clip(example)
+
+    found = cross_validate(entries, [e.fold or "" for e in entries], SETTINGS, pieces=cut)
+    assert sorted(map(str, heard)) == sorted(2 * [e.name for e in entries])
+    assert all(clip.decision is not None and clip.decision.calibrated for clip in found.pooled.predictions)

@@ -15,6 +15,7 @@ from gmmaudio.cli.options import (
     add_report,
     add_training,
     cores,
+    cut_pieces,
     open_data,
     positive,
     reader,
@@ -38,7 +39,7 @@ def add(verb: Verb) -> None:
     cut.add_argument("--folds", type=positive(int), default=5, metavar="N", help="group-disjoint folds; default 5")
     cut.add_argument("--fold-by", metavar="COLUMN", help="hold out each value of this column in turn")
     flags.add_argument("--allow-leaks", action="store_true", help="let a group stand in several folds")
-    text = "calibrate each fold's classifier inside its training clips: several times as long"
+    text = "calibrate each fold's classifier on pieces of its training clips: several times as long"
     flags.add_argument("--calibrate", action="store_true", help=text)
     add_training(flags)
     add_report(flags)
@@ -63,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
             options.allow_leaks,
             progress(options, "reading"),
             read,
-            options.calibrate,
+            cut_pieces(chosen.front_end, audio, own) if options.calibrate else None,
         )
         known = asdict(chosen) | {"components": chosen.components or "auto", "front_end": chosen.front_end.as_dict()}
         return print_figures(found, found.pooled, options, entries, known, audio, chosen.front_end.rate)

@@ -13,6 +13,7 @@ from gmmaudio.errors import DataError
 
 if TYPE_CHECKING:
     from gmmaudio.classify.examples import ExampleReader
+    from gmmaudio.classify.inner_folds import Pieces
     from gmmaudio.classify.train import Training
     from gmmaudio.corpus.audio import Reader
     from gmmaudio.corpus.manifest import Entry
@@ -159,6 +160,13 @@ def front_end(options: argparse.Namespace, own: FrontEnd | None = None) -> Front
     from gmmaudio.features.frontend import preset
 
     return own if options.preset is None and own is not None else preset(options.preset or "general")
+
+
+def cut_pieces(front_end: FrontEnd, audio: Reader, own: FrontEnd | None) -> Pieces:
+    """What calibration is learned on: clips cut to several lengths, or as they are in a feature store."""
+    from gmmaudio.classify.inner_folds import clip_pieces, whole_clip
+
+    return clip_pieces(front_end, read=audio) if own is None else whole_clip
 
 
 def settings(options: argparse.Namespace, own: FrontEnd | None) -> Training:

@@ -19,6 +19,7 @@ from gmmaudio.cli.options import (
     add_selection,
     add_training,
     cores,
+    cut_pieces,
     open_data,
     reader,
     refuse_half_a_fold,
@@ -30,10 +31,7 @@ from gmmaudio.errors import DataError
 from gmmaudio.files import printable
 
 if TYPE_CHECKING:
-    from gmmaudio.classify.inner_folds import Pieces
-    from gmmaudio.corpus.audio import Reader
     from gmmaudio.corpus.manifest import Entry
-    from gmmaudio.features.frontend import FrontEnd
 
 log = logging.getLogger("gmmaudio")
 
@@ -76,8 +74,8 @@ def run(options: argparse.Namespace) -> int:
         if options.one_class:
             trained = train_one_class(rows, chosen, options.false_alarms or FALSE_ALARMS, jobs, shown, read)
         else:
-            pieces = None if options.no_calibration else _pieces(chosen.front_end, audio, own)
-            trained = train(rows, chosen, jobs, shown, read, pieces)
+            cut = None if options.no_calibration else cut_pieces(chosen.front_end, audio, own)
+            trained = train(rows, chosen, jobs, shown, read, cut)
     save(trained.classifier, output)
     print(training_table(trained))
     if not options.quiet:
@@ -108,13 +106,6 @@ def _one_class_advised(options: argparse.Namespace) -> Iterator[None]:
             raise
         hint = f"{error.hint}; or add --one-class, to learn what is normal from these clips alone"
         raise DataError(error.code, error.message, hint) from error
-
-
-def _pieces(front_end: FrontEnd, audio: Reader, own: FrontEnd | None) -> Pieces:
-    """What calibration is learned on: clips cut to several lengths, or as they are in a feature store."""
-    from gmmaudio.classify.inner_folds import clip_pieces, whole_clip
-
-    return clip_pieces(front_end, read=audio) if own is None else whole_clip
 
 
 def _rows(entries: list[Entry], options: argparse.Namespace) -> list[Entry]:

@@ -9,6 +9,7 @@ from functools import partial
 
 from gmmaudio.classify.classifier import Classifier
 from gmmaudio.classify.examples import Example, ExampleReader, Failure, Progress, read_examples
+from gmmaudio.classify.inner_folds import Pieces
 from gmmaudio.classify.train import Training, calibrated, clip_warnings, fit_classes, group_hash
 from gmmaudio.corpus.manifest import Entry, require_classes
 from gmmaudio.corpus.selection import straddling_groups
@@ -110,7 +111,7 @@ def cross_validate(
     allow_leaks: bool = False,
     progress: Progress | None = None,
     read: ExampleReader = read_examples,
-    calibrate: bool = False,
+    pieces: Pieces | None = None,
 ) -> CrossValidation:
     """Hold out each fold in turn, train on the others, decide about its clips; pool the decisions.
 
@@ -126,8 +127,9 @@ def cross_validate(
     progress : callable, optional
     read : callable, default ``read_examples``
         Where the frames come from, as in ``train``.
-    calibrate : bool, default False
-        Also calibrate each classifier, on folds inside its own training clips. Takes several times as long.
+    pieces : callable, optional
+        Also calibrate each classifier, on folds inside its own training clips, on these pieces of them, as ``train``
+        does. Takes several times as long.
 
     Raises
     ------
@@ -149,7 +151,7 @@ def cross_validate(
         inside = [example for example in examples if fold_of[id(example.entry)] == name]
         outside = [example for example in examples if fold_of[id(example.entry)] != name]
         lost = [failure for failure in failures if fold_of[id(failure.entry)] != name]
-        found = predicted(_without(name, outside, lost, settings, jobs, calibrate), inside, jobs)
+        found = predicted(_without(name, outside, lost, settings, jobs, pieces), inside, jobs)
         predictions.update((id(e.entry), p) for e, p in zip(inside, found, strict=True))
         if found:
             figure = accuracy_figure(found)
@@ -205,15 +207,15 @@ def _without(
     failures: Sequence[Failure],
     settings: Training,
     jobs: int,
-    calibrate: bool,
+    pieces: Pieces | None,
 ) -> Classifier:
     """The classifier that never heard a fold; it answers every clip."""
     try:
         trained = fit_classes(outside, failures, settings, jobs)
     except DataError as error:
         raise DataError(error.code, f"without fold {name!r}: {error.message}", error.hint) from error
-    if calibrate:
-        trained = calibrated(trained, outside, settings, jobs=jobs)
+    if pieces is not None:
+        trained = calibrated(trained, outside, settings, pieces, jobs)
     return replace(trained.classifier, gate=None)
 
 
