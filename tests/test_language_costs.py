@@ -171,8 +171,10 @@ def test_places_of_labels():
 @pytest.mark.parametrize(
     ("truth", "accepted", "code"),
     [
-        ([], np.zeros((0, 2), bool), "bad_shape"),
+        (np.zeros(0, int), np.zeros((0, 2), bool), "bad_shape"),
         ([0, 1], [[0.3, 0.7], [0.1, 0.9]], "bad_shape"),
+        ([0, 1], [[0, 2], [1, 0]], "bad_shape"),
+        ([0], [[True, False]], "one_class"),
         ([0, 1], [[True], [False]], "bad_shape"),
         ([0, 1], [True, False], "bad_shape"),
         ([[0, 1]], np.eye(2), "bad_shape"),
@@ -191,8 +193,10 @@ def test_what_has_no_cost_is_refused(truth, accepted, code):
 @pytest.mark.parametrize(
     ("truth", "predicted", "code"),
     [
-        ([], [], "bad_shape"),
+        (np.zeros(0, int), np.zeros(0, int), "bad_shape"),
         ([0, 1], [0.0, 1.0], "bad_shape"),
+        ([0, 1], [[0], [1]], "bad_shape"),
+        ([0], [0], "one_class"),
         ([0, 1, 1], [0, 1], "length_mismatch"),
         ([0, 1], [0, 2], "class_not_listed"),
         ([0, 1], [0, -2], "class_not_listed"),
