@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gmmaudio.classify.backend import LEAD, Backend, train_backend
+from gmmaudio.classify.backend import LEAD, Backend, fair_share, train_backend
 from gmmaudio.classify.background import AUTO_MOST, FEW, TOP_C, Adaptation, Background, adapt_labels, fit_background
 from gmmaudio.classify.classifier import Classifier
 from gmmaudio.classify.model_file import save, to_bytes
@@ -156,12 +158,27 @@ def test_every_label_counts_the_same_however_many_clips_it_has() -> None:
 
 
 def test_of_too_many_clips_some_of_each_label_are_taken_and_the_rest_counted() -> None:
-    clips = material(clips=6)
+    clips = material(clips=6)  # of 40 frames: 8 pieces of 5 each
     background = random_mixture(0, dimension=4)
-    every, few = (train_backend(background, clips, Backend(piece=5, most=most)) for most in (10_000, 9))
-    assert (every.clips, every.left_out) == (18, 0)
-    assert every.pieces == sum(round(len(frames) / 5) for label in clips for frames in label)
-    assert (few.pieces, few.clips, few.left_out) == (9, 9, 9)
+    for most, pieces, taken in ((10_000, 144, 18), (100, 90, 18), (18, 18, 18), (9, 9, 9)):
+        machine = train_backend(background, clips, Backend(piece=5, most=most))
+        assert (machine.pieces, machine.clips, machine.left_out) == (pieces, taken, 18 - taken), most
+
+
+def test_clips_are_only_left_out_where_there_are_too_many_in_all() -> None:
+    clips = material(labels=2, clips=40)
+    background = random_mixture(0, dimension=4)
+    machine = train_backend(background, [clips[0], clips[1][:5]], Backend(piece=40, most=45))
+    assert (machine.pieces, machine.left_out) == (45, 0)
+    few = train_backend(background, [clips[0], clips[1][:5]], Backend(piece=40, most=30))
+    assert (few.pieces, few.left_out) == (30, 15)  # of the label with many
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=20), st.integers(1, 300))
+def test_the_fair_share_is_the_largest_that_fits(sizes: list[int], most: int) -> None:
+    share = fair_share(sizes, most)
+    fits = [n for n in range(1, max(sizes) + 1) if sum(min(size, n) for size in sizes) <= most]
+    assert share == max(fits, default=1)
 
 
 @pytest.mark.parametrize("n", [1, 2])

@@ -41,15 +41,15 @@ class Backend:
         On the squared weights, against a mean squared error over pieces: smaller fits the training clips more closely.
     piece : int, default 100
         Frames of a piece, about; a second at the usual hop.
-    most : int, default 10000
-        Pieces in all. If there were more, fewer are cut from each clip; of more clips than that, as many are taken of
-        each label. The time grows with the square of the pieces, and the memory: 8 ``most`` (``most`` + k d) bytes
-        for k components in d dimensions.
+    most : int, default 6000
+        Pieces in all. If there were more, clips that make many are cut into fewer, longer ones; of more clips than
+        that, labels that have many are left some, evenly spread. The time grows with the square of the pieces, and
+        the memory: about 32 ``most`` ^ 2 bytes, and 8 ``most`` k d for the vectors of k components in d dimensions.
     """
 
     penalty: float = 1e-4
     piece: int = 100
-    most: int = 10_000
+    most: int = 6000
 
     def __post_init__(self) -> None:
         if not 0 < self.penalty < np.inf:
@@ -106,9 +106,7 @@ def train_backend(background: Mixture, labels: Sequence[Sequence[Real]], setting
     vectors; Saunders, Gammerman and Vovk (1998), Ridge regression learning algorithm in dual variables.
     """
     _check(labels)
-    taken = [_spread(clips, max(1, settings.most // len(labels))) for clips in labels]
-    count = sum(map(len, taken))
-    pieces = [[cut(clip, settings.piece, max(1, settings.most // count)) for clip in clips] for clips in taken]
+    pieces = _cut(labels, settings)
     every = [piece for clips in pieces for clip in clips for piece in clip]
     shares = [1 / len(labels) / len(clips) / len(clip) for clips in pieces for clip in clips for _ in clip]
     truth = np.repeat(np.arange(len(labels)), [sum(map(len, clips)) for clips in pieces])
@@ -117,22 +115,40 @@ def train_backend(background: Mixture, labels: Sequence[Sequence[Real]], setting
         for row, vector in enumerate(map_in_order(lambda frames: clip_vector(background, frames), every, jobs)):
             vectors[row] = vector
         weights, offsets = _ridge(vectors, truth, np.array(shares), settings.penalty, jobs)
-    return Linear(SupervectorScorer(background, weights, offsets), len(every), count, sum(map(len, labels)) - count)
+    used = sum(map(len, pieces))
+    return Linear(SupervectorScorer(background, weights, offsets), len(every), used, sum(map(len, labels)) - used)
 
 
-def cut(frames: Real, length: int, most: int) -> list[Real]:
-    """A clip's frames (n, d) in equal parts, as near to a length as can be; evenly spread ones if there are too many.
+def _cut(labels: Sequence[Sequence[Real]], settings: Backend) -> list[list[list[Real]]]:
+    """The pieces of each clip of each label: equal parts, as near to the length as can be."""
+    share = fair_share([len(clips) for clips in labels], settings.most)
+    taken = [_spread(clips, share) for clips in labels]
+    wanted = [[max(1, round(len(clip) / settings.piece)) for clip in clips] for clips in taken]
+    share = fair_share([parts for clips in wanted for parts in clips], settings.most)
+    return [
+        [np.array_split(clip, min(parts, share)) for clip, parts in zip(clips, counts, strict=True)]
+        for clips, counts in zip(taken, wanted, strict=True)
+    ]
+
+
+def fair_share(sizes: Sequence[int], most: int) -> int:
+    """What each may have at most so that all together have no more than ``most``; 1 at least.
 
     Examples
     --------
-    >>> [[len(part) for part in cut(np.zeros((n, 1)), 100, most=10)] for n in (250, 40)]
-    [[125, 125], [40]]
+    >>> fair_share([80, 5], most=100), fair_share([80, 5], most=45), fair_share([1, 1, 1], most=2)
+    (80, 40, 1)
     """
-    return _spread(np.array_split(frames, max(1, round(len(frames) / length))), most)
+    left = most
+    for waiting, size in zip(range(len(sizes), 0, -1), sorted(sizes), strict=True):
+        if size * waiting > left:  # all who wait want more than there is for each
+            return max(1, left // waiting)
+        left -= size
+    return max(sizes)
 
 
 def _spread(items: Sequence[Real], most: int) -> list[Real]:
-    """So many of the items at most, in the middle of as many equal ranges."""
+    """So many of the items at most, from the middle of as many equal ranges."""
     count = min(most, len(items))
     return [items[(2 * i + 1) * len(items) // (2 * count)] for i in range(count)]
 
