@@ -30,11 +30,12 @@ from gmmaudio.classify.background import Adaptation, Background, Labels, adapt_l
 from gmmaudio.classify.examples import read_examples
 from gmmaudio.corpus.manifest import Entry, in_split, read_corpus
 from gmmaudio.features.frontend import PRESETS
+from gmmaudio.gmm.best import BLOCK
 from gmmaudio.gmm.em import Em
 from gmmaudio.gmm.evaluation import Evaluation
 from gmmaudio.gmm.mixture import Mixture, exponentiate
 from gmmaudio.gmm.shards import gather
-from gmmaudio.gmm.topc import BLOCK, TopC
+from gmmaudio.gmm.topc import TopC
 from gmmaudio.parallel import cores, one_blas_thread
 
 Real = NDArray[np.floating]

@@ -87,8 +87,8 @@ class AdaptedScorer:
     mixtures : tuple of Mixture
         In the order of the labels, each with the background's components in its order.
     c : int
-        How many components are evaluated per frame: those where the background is highest, for the labels and for
-        the background alike. From 1 to all.
+        How many components of each label are evaluated per frame: those where the background is highest. The others
+        count as they stand in the background. From 1 to all.
 
     Raises
     ------
@@ -113,13 +113,12 @@ class AdaptedScorer:
 
     @cached_property
     def family(self) -> TopC:
-        """The background and the labels' mixtures, in this order."""
-        return TopC(self.background, (self.background, *self.mixtures), self.c)
+        """The labels' mixtures beside the background, made ready once."""
+        return TopC(self.background, self.mixtures, self.c)
 
     def score(self, frames: NDArray[np.floating]) -> Floats:
         """Mean log-likelihood ratio per frame (labels,) of one clip's frames (n, d).
 
         The clip's frames are never mixed with another's, so the score has the same bits alone and among many.
         """
-        background, *each = self.family.score(frames)
-        return np.asarray(each - background)
+        return self.family.ratios(frames)

@@ -1,13 +1,12 @@
 """Top-C scoring: mixtures adapted from one background, evaluated only where the background is high.
 
 Adaptation keeps the order of the components, so where a background component is far from a frame, its adapted
-versions are, too. Per frame the C best background components are found, and only their versions in each mixture are
-evaluated (Reynolds, Quatieri and Dunn 2000, section 3.3).
+versions mostly are, too. Per frame the C best background components are found, and only their versions in each mixture
+are evaluated (Reynolds, Quatieri and Dunn 2000, section 3.3). What the others are worth is estimated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmaudio.errors import DataError
+from gmmaudio.gmm.best import TOP_C, Chosen, best_components, check_c
 from gmmaudio.gmm.evaluation import Evaluation
 from gmmaudio.gmm.mixture import Mixture, as_frames, refuse_non_finite
 
@@ -23,70 +23,57 @@ Floats = NDArray[np.float64]
 Real = NDArray[np.floating]
 Indices = NDArray[np.intp]
 
-BLOCK = 1024  # frames per block: with 512 components their log densities take 2 MB
-TOP_C = 5
-
-
-def top_components(background: Mixture, frames: ArrayLike, c: int = TOP_C) -> Indices:
-    """The components that contribute most to each frame's density, the best first: (n, d) to (n, c).
-
-    Parameters
-    ----------
-    background : Mixture
-        Of any kind of covariance.
-    frames : (n, d)
-    c : int, default 5
-        From 1 to the number of components.
-
-    Raises
-    ------
-    DataError
-        ``bad_setting`` for another c; ``bad_shape``, ``non_finite``, ``not_numeric``.
-
-    Examples
-    --------
-    >>> from gmmaudio.gmm.covariance import Diagonal
-    >>> three = Mixture(np.full(3, 1 / 3), np.array([[0.0], [5.0], [9.0]]), Diagonal(np.ones((3, 1))))
-    >>> top_components(three, [[6.0], [-3.0]], c=2)
-    array([[1, 2], [0, 1]])
-    """
-    _check_c(background, c)
-    values = as_frames(frames, background.dimension)
-    refuse_non_finite(values)
-    chosen = np.empty((len(values), c), np.intp)
-    for rows, _, components, _ in _best(background, background.ready(values.dtype.type), values, c):
-        chosen[rows] = components.T
-    return chosen
+FOLLOWED = 64  # of so many components of a mixture one, those that moved farthest, is always evaluated
+GROUP = 8  # frames of one component that are evaluated together
 
 
 @dataclass(frozen=True, eq=False)
 class TopC:
-    """Mixtures that are scored at the C best components of a background.
+    """Mixtures that are compared with their background, evaluated at its C best components.
+
+    Let b_k(x) = w_k N(x; m_k, v_k) be the background's components, a_jk(x) those of mixture j, and C(x) the C
+    components with the largest b_k(x). Mixture j is taken as
+
+        p_j(x) = sum over k in C(x) or F_j of a_jk(x)  +  sum over the other k of g_jk b_k(x)
+
+    and the background as all of its components. The components in C(x) are those of Reynolds, Quatieri and Dunn, who
+    leave out the others. What follows is ours.
+
+    - Where adaptation has moved or narrowed the components chosen away from a frame, they alone would leave it to next
+      to nothing. But the mixture has other components there, and what they hold in the background is known, since all
+      of it is evaluated to choose. They count g_jk times that: g_jk = exp E[log a_jk / b_k] over frames of the
+      background's component, which is (w_jk / w_k) exp(-KL(background's || adapted)), and 1 if nothing was adapted.
+    - A component that moved far can be high where it was not among the best in the background. F_j are, of each
+      mixture, the one component in 64 with the largest E[log a_jk / b_k] over frames of the adapted component. These
+      are always evaluated.
+
+    Where all components are chosen, the ratio of a mixture and the background is exact; that of a mixture that is the
+    background is 0 for every C.
 
     Parameters
     ----------
     background : Mixture
         Of kind diag or spherical.
     mixtures : tuple of Mixture
-        Adapted from the background: of its kind, with its components in its order. The background itself may be
-        among them: a log-likelihood ratio is a mixture's score less the background's.
+        Adapted from the background: of its kind, with its components in its order.
     c : int, default 5
-        Components per frame, from 1 to all. More cost more and come nearer to the full score, always from below.
+        Components per frame, from 1 to all. More cost more and come nearer to the exact ratio.
 
     Raises
     ------
     DataError
         ``bad_setting``, ``not_adapted``.
 
+    References
+    ----------
+    Reynolds, Quatieri and Dunn (2000), Speaker verification using adapted Gaussian mixture models, section 3.3.
+
     Examples
     --------
-    >>> from gmmaudio.gmm.adapt import adapt
     >>> from gmmaudio.gmm.covariance import Diagonal
-    >>> from gmmaudio.gmm.statistics import accumulate
-    >>> background = Mixture(np.full(2, 0.5), np.array([[0.0], [9.0]]), Diagonal(np.ones((2, 1))))
-    >>> low, high = (adapt(background, accumulate(background, np.full((16, 1), x))) for x in (-1.0, 1.0))
-    >>> TopC(background, (low, high), c=1).score(np.array([[0.5]])).round(3)  # -1/2 and 0, less log 2 sqrt(2 pi)
-    array([-2.112, -1.612])
+    >>> at = lambda *means: Mixture(np.full(2, 0.5), np.array(means)[:, None], Diagonal(np.ones((2, 1))))
+    >>> TopC(at(0.0, 9.0), (at(-1.0, 9.0), at(1.0, 9.0)), c=1).ratios([[2.0]]).round(9)  # (2^2-3^2)/2, (2^2-1^2)/2
+    array([-2.5,  1.5])
     """
 
     background: Mixture
@@ -94,7 +81,7 @@ class TopC:
     c: int = TOP_C
 
     def __post_init__(self) -> None:
-        _check_c(self.background, self.c)
+        check_c(self.background, self.c)
         kind, shape = self.background.covariance.kind, self.background.means.shape
         if kind not in ("diag", "spherical"):  # whose design does not depend on the covariances
             raise DataError("bad_setting", f"top-C scoring is for diag and spherical covariances, got {kind}")
@@ -107,10 +94,10 @@ class TopC:
                     "adapt every mixture from this background",
                 )
 
-    def score(self, frames: ArrayLike) -> Floats:
-        """Mean log-likelihood of one clip's frames in nats per frame: (n, d) to (mixtures,), n at least 1.
+    def ratios(self, frames: ArrayLike) -> Floats:
+        """Mean log-likelihood ratios of one clip in nats per frame: (n, d) to (mixtures,), n at least 1.
 
-        The clip's frames are never mixed with another's, so the score has the same bits alone and among many.
+        The clip's frames are never mixed with another's, so the ratios have the same bits alone and among many.
 
         Raises
         ------
@@ -121,44 +108,75 @@ class TopC:
         if len(values) == 0:
             raise DataError("too_few_frames", "a score needs at least one frame")
         refuse_non_finite(values)
-        differences = self._differences[values.dtype.type]
+        ready = self._ready[values.dtype.type]
         totals = np.zeros(len(self.mixtures))
-        for _, design, components, joint in _best(self.background, differences.background, values, self.c):
-            each = _at(components, design[:, differences.columns], differences.table)
-            each += joint[:, :, None]
-            peak = each.max(axis=0)
-            density = peak + np.log(np.exp(each - peak).sum(axis=0))
-            totals += density.sum(axis=0, dtype=np.float64)
-        return totals / len(values)
+        for chosen in best_components(self.background, ready.background, values, self.c):
+            followed = _followed(chosen, ready)
+            rest = _rest(chosen.others, ready.shares)
+            evaluated = _at(chosen.components, chosen.design.take(ready.columns, axis=1), ready.table)
+            evaluated += chosen.joint[:, :, None]
+            mixtures = _together(np.concatenate([evaluated, followed, rest[None, :, 1:]]))
+            background = _together(np.concatenate([chosen.joint, rest[None, :, 0]]))
+            totals += (mixtures - background[:, None]).sum(axis=0, dtype=np.float64)
+        return np.where(ready.adapted, totals / len(values), 0.0)
 
     @cached_property
-    def _differences(self) -> dict[Any, _Differences]:
+    def _ready(self) -> dict[Any, _Ready]:
         """Made ready once for frames of either precision."""
-        return {dtype: _differences(self.background, self.mixtures, dtype) for dtype in (np.float32, np.float64)}
+        return {dtype: _make_ready(self, dtype) for dtype in (np.float32, np.float64)}
 
 
 @dataclass(frozen=True, eq=False)
-class _Differences:
-    """How each component of each mixture differs from the background's: log densities, linear in the design.
+class _Ready:
+    """A background and its mixtures, made ready for frames of one precision. Log densities are linear in the design.
 
     Parameters
     ----------
     background : Evaluation
+    adapted : (mixtures,)
+        Which differ from the background at all.
     columns : (m,)
         The columns of the design in which any mixture differs: where only means were adapted, x and one, not x*x.
     table : (k, m, mixtures)
+        How the log density of each component differs from the background's.
+    followed : (f, mixtures)
+        The components of each mixture that moved farthest.
+    far : (width, f * mixtures)
+        Their log densities.
+    shares : (k, 1 + mixtures)
+        What a component that is not evaluated counts for in the background, 1, and in each mixture.
     """
 
     background: Evaluation
+    adapted: NDArray[np.bool_]
     columns: Indices
     table: Real
+    followed: Indices
+    far: Real
+    shares: Real
 
 
-def _differences(background: Mixture, mixtures: Sequence[Mixture], dtype: Any) -> _Differences:
-    base = _coefficients(background, background.centre)
-    table = np.stack([_coefficients(mixture, background.centre) - base for mixture in mixtures], axis=2)
+def _make_ready(family: TopC, dtype: Any) -> _Ready:
+    background, centre, count = family.background, family.background.centre, len(family.mixtures)
+    base = _coefficients(background, centre)
+    each = np.stack([_coefficients(mixture, centre) for mixture in family.mixtures], axis=2)
+    table = each - base[:, :, None]
+    width = table.shape[1]
+    reach = [(_mean_design(m, centre, width) * table[:, :, j]).sum(axis=1) for j, m in enumerate(family.mixtures)]
+    followed = np.argsort(-np.array(reach), axis=1, kind="stable")[:, : len(table) // FOLLOWED].T
+    shares = np.exp(np.einsum("kw,kwj->kj", _mean_design(background, centre, width), table))
+    shares[followed, np.arange(count)] = 0
+    far = each[followed, :, np.arange(count)].reshape(-1, width).T
     columns = np.flatnonzero(table.any(axis=(0, 2)))
-    return _Differences(background.ready(dtype), columns, np.ascontiguousarray(table[:, columns], dtype))
+    return _Ready(
+        background.ready(dtype),
+        np.asarray(table.any(axis=(0, 1))),
+        columns,
+        np.ascontiguousarray(table[:, columns], dtype),
+        followed,
+        np.ascontiguousarray(far, dtype),
+        np.column_stack([np.ones(len(table)), shares]).astype(dtype),
+    )
 
 
 def _coefficients(mixture: Mixture, centre: Floats) -> Floats:
@@ -169,67 +187,48 @@ def _coefficients(mixture: Mixture, centre: Floats) -> Floats:
     return out.T
 
 
-def _best(mixture: Mixture, ready: Evaluation, frames: Real, c: int) -> Iterator[tuple[slice, Real, Indices, Real]]:
-    """Walk through checked frames in blocks, with the c best components of each.
-
-    A frame's log densities are neighbours, so that c passes of argmax cost little. One argpartition costs ten times
-    as much.
-
-    Yields
-    ------
-    rows : slice
-    design : (b, width)
-    components : (c, b)
-        The best first.
-    joint : (c, b)
-        Their log weight + log density.
-    """
-    centre = mixture.centre.astype(frames.dtype)
-    for start in range(0, len(frames), BLOCK):
-        block = frames[start : start + BLOCK]
-        design = np.zeros((len(block), ready.width), frames.dtype)
-        centred = block - centre
-        design[:, : mixture.dimension] = centred
-        ready.complete(design, centred)
-        joint = np.empty((len(block), mixture.components), frames.dtype)
-        ready.joint(design, joint, 0.0)
-        yield slice(start, start + len(block)), design, *_largest(joint, c)
+def _mean_design(mixture: Mixture, centre: Floats, width: int) -> Floats:
+    """The mean of the design over the frames of each component: (k, width)."""
+    ones, means = np.ones(mixture.components), mixture.means - centre
+    filled = np.column_stack([means, mixture.covariance.moments(ones, means), ones])
+    return np.pad(filled, [(0, 0), (0, width - filled.shape[1])])
 
 
-def _largest(joint: Real, c: int) -> tuple[Indices, Real]:
-    """Columns and values (c, n) of the c largest in each row of (n, k), which is overwritten."""
-    rows = np.arange(len(joint))
-    components = np.empty((c, len(joint)), np.intp)
-    values = np.empty((c, len(joint)), joint.dtype)
-    for rank in range(c):
-        components[rank] = joint.argmax(axis=1)
-        values[rank] = joint[rows, components[rank]]
-        joint[rows, components[rank]] = -np.inf
-    return components, values
+def _followed(chosen: Chosen, ready: _Ready) -> Real:
+    """Log densities of the components that are followed: (f, b, mixtures), minus infinity where they are chosen."""
+    found = chosen.design @ ready.far - chosen.best[:, None]
+    found[np.isneginf(chosen.others.take(ready.followed.ravel(), axis=1))] = -np.inf
+    return found.reshape(len(found), *ready.followed.shape).transpose(1, 0, 2)
+
+
+def _rest(others: Real, shares: Real) -> Real:
+    """Log of what is not evaluated, (b, k) and (k, s) to (b, s). Overwrites the log densities."""
+    with np.errstate(divide="ignore"):  # nothing is left where all components are chosen
+        return np.asarray(np.log(np.exp(others, out=others) @ shares))
+
+
+def _together(terms: Real) -> Real:
+    """log sum exp over the first axis."""
+    peak = terms.max(axis=0)
+    return np.asarray(peak + np.log(np.exp(terms - peak).sum(axis=0)))
 
 
 def _at(components: Indices, design: Real, table: Real) -> Real:
     """The table's linear functions of each frame's components: (c, n), (n, m), (k, m, s) to (c, n, s).
 
-    Frames that share a component are brought together, one small product for each component: each frame is then
-    copied c times, and no row of the table at all.
+    Frames that share a component are brought together in groups of one size, filled up with the first frame: one small
+    product for each group, all in one call.
     """
     c, n = components.shape
     narrow = components.astype(np.min_scalar_type(len(table)))  # 16 bits are sorted by radix, five times as fast
     order = np.argsort(narrow, axis=None, kind="stable")
-    ends = np.cumsum(np.bincount(components.ravel(), minlength=len(table))).tolist()
-    gathered = design[order % n]
-    products = np.empty((c * n, table.shape[2]), design.dtype)
-    start = 0
-    for component, end in enumerate(ends):
-        if end > start:
-            np.matmul(gathered[start:end], table[component], out=products[start:end])
-        start = end
-    values = np.empty_like(products)
-    values[order] = products
-    return values.reshape(c, n, -1)
-
-
-def _check_c(background: Mixture, c: int) -> None:
-    if not 1 <= c <= background.components:
-        raise DataError("bad_setting", f"the {c} best components; from 1 to {background.components} are possible")
+    counts = np.bincount(components.ravel(), minlength=len(table))
+    groups = -(-counts // GROUP)
+    own = np.repeat(np.arange(len(table)), groups)  # the component of each group
+    empty = groups * GROUP - counts
+    slots = np.arange(c * n) + np.repeat(np.cumsum(empty) - empty, counts)
+    frame, slot = np.zeros(len(own) * GROUP, np.intp), np.empty(c * n, np.intp)
+    frame[slots], slot[order] = order % n, slots
+    grouped = design.take(frame, axis=0).reshape(len(own), GROUP, -1)
+    products = np.matmul(grouped, table.take(own, axis=0)).reshape(-1, table.shape[2])
+    return np.asarray(products.take(slot, axis=0).reshape(c, n, -1))
