@@ -243,6 +243,8 @@ def test_partial_area_at_its_ends():
     assert partial_area([1, 1], [1, 1], 0.3) == pytest.approx(0.5)  # one tie: the diagonal
     # All wrong: no area at all, (1 - (f^2 / 2) / (f - f^2 / 2)) / 2 with f = 0.1.
     assert partial_area([0], [1], 0.1) == pytest.approx((1 - 0.005 / 0.095) / 2)
+    # Of ten others the highest alone beats the target: up to 0.1, the default, there is no area, and from there on all.
+    assert partial_area([1], [2] + [0] * 9) == pytest.approx((1 - 0.005 / 0.095) / 2)
     for most in (0, 1.1, float("nan")):
         with pytest.raises(DataError) as caught:
             partial_area([1], [0], most)
