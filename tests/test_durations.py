@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from gmmaudio.classify.calibrate import Calibration
-from gmmaudio.classify.classifier import Decision
+from gmmaudio.classify.classifier import Classifier, Decision
+from gmmaudio.classify.gate import Gate, Level
 from gmmaudio.classify.train import Trained
 from gmmaudio.corpus.manifest import Entry, in_split, read_corpus
 from gmmaudio.errors import DataError
@@ -126,7 +127,7 @@ def test_pieces_by_length(corpus: Path, trained: Trained) -> None:
     entries = in_split(read_corpus(corpus), "test")  # 4 labels, one speaker each, 4 clips of 2 s
     found = evaluate_durations(trained.classifier, entries, lengths_from("30,2,0.5"), jobs=2)
     assert list(found.found) == [2.0, 0.5]
-    assert found.too_long == [30.0]
+    assert list(found.too_long) == [30.0]
     assert [len(each.predictions) for each in found.found.values()] == [16, 48]
     whole = found.found[2.0].predictions[0]
     assert whole.decision is not None
@@ -146,7 +147,8 @@ def test_pieces_by_length(corpus: Path, trained: Trained) -> None:
     assert float(lines[1].split()[3]) == pytest.approx(100 * (1 - found.found[2.0].accuracy), abs=0.0501)
     assert lines[1].split()[4] == "0.0"  # refused
     assert len(max(lines, key=len)) <= 110
-    assert "no clip is as long as 30 s" in found.as_text()
+    assert "no clip of the model's labels is as long as 30 s" in found.as_text().splitlines()
+    assert read["too_long"] == [30.0]
 
 
 def test_short_clips_are_left_out_and_counted_and_bad_files_are_errors(
@@ -159,6 +161,35 @@ def test_short_clips_are_left_out_and_counted_and_bad_files_are_errors(
     assert [len(each.predictions) for each in found.found.values()] == [4, 7]
     assert "1 of 4 clips are shorter, and left out" in found.found[1.0].warnings
     assert [error["path"] for error in found.found[1.0].errors] == [bad.name]
+
+
+def wary(classifier: Classifier) -> Classifier:
+    """A classifier whose gate lets nothing through."""
+    level = Level(1.0, 100, 1e9, 0.05, 0.0, 0.1, 0.0, 0.0, 0.1, 9, 9)
+    return replace(classifier, gate=Gate(0.05, (level,)), unknown="always")
+
+
+def test_unknown_clips_that_are_too_short_leave_the_other_figures_alone(corpus: Path, trained: Trained) -> None:
+    known = in_split(read_corpus(corpus), "test")
+    short = [replace(known[0], label="unknown", start=0.0, end=0.6), replace(known[5], label="unknown", end=0.6)]
+    plain = evaluate_durations(replace(trained.classifier, gate=None), known, [1.0, 0.5]).found
+    found = evaluate_durations(wary(trained.classifier), [*known, *short], [1.0, 0.5]).found
+    assert [each.open_set is None for each in found.values()] == [True, False]
+    for length, each in found.items():
+        assert each.predicted == plain[length].predicted
+        assert each.accuracy == plain[length].accuracy
+    assert found[0.5].open_set.as_dict()["false_rejects"] == 1.0  # type: ignore[union-attr]
+
+
+def test_a_length_of_unknown_clips_alone_says_what_is_left_out(corpus: Path, trained: Trained) -> None:
+    entries = in_split(read_corpus(corpus), "test")
+    known = [replace(entry, start=0.0, end=0.6) for entry in entries[:4]]
+    unknown = [replace(entry, label="unknown") for entry in entries[4:7]]
+    found = evaluate_durations(wary(trained.classifier), [*known, *unknown], [1.0, 0.5])
+    # Clips of 2 s hold two pieces of 1 s each.
+    said = "no clip of the model's labels is as long as 1 s; 6 pieces of clips labelled unknown are left out"
+    assert said in found.as_text().splitlines()
+    assert found.as_dict()["too_long_notes"] == [said]
 
 
 def test_nothing_is_long_enough(corpus: Path, trained: Trained) -> None:

@@ -210,6 +210,29 @@ def test_longer_clips_with_no_more_frames_are_not_told_apart() -> None:
     assert part.frames == 100
 
 
+def test_a_duration_without_more_frames_goes_with_the_nearest_and_the_others_keep_their_thresholds() -> None:
+    few, many = normal_clips(40, 0.0, 1), normal_clips(100, 0.0, 1)
+    good = [lasting(many, seconds) for seconds in (1.0, 3.0, 10.0, 30.0)]
+    longest = replace(lasting(many, 60.0), frames=np.full(100, 2990))
+    parts = by_duration(found := joined(*good, longest), found, 20)
+    assert [part.outside.sum() for part in parts] == [100, 100, 100, 200]
+    assert [part.frames for part in parts] == [100, 300, 1000, 2995]  # the last: the median of 2990 and 3000
+
+    odd = replace(lasting(few, 1.0), frames=np.full(40, 5000))  # the shortest, and the rarest, is the one to go
+    parts = by_duration(found := joined(odd, *good[1:]), found, 20)
+    assert [part.outside.sum() for part in parts] == [140, 100, 100]
+    assert [part.frames for part in parts] == [300, 1000, 3000]
+    assert sum(part.inside.sum() for part in parts) == 340
+
+
+def test_a_gate_of_one_level_is_told_of_any_duration() -> None:
+    assert list(Gate(0.05, (SECOND,)).summary) == ["any duration"]
+    assert list(Gate(0.05, (replace(SECOND, seconds=0.0), MINUTE)).summary) == [
+        "0 s (100 frames)",
+        "60 s (6400 frames)",
+    ]
+
+
 def test_pieces_of_a_clip_that_was_cut_often_weigh_as_one() -> None:
     """Each clip's piece three times over at a third of the weight: nothing but the counts changes."""
     one, inside = normal_clips(500, 0.0, 7, own=False), normal_clips(500, 4.0, 5)

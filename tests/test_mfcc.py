@@ -16,7 +16,7 @@ import gmmaudio
 from gmmaudio.corpus.audio import read_clip
 from gmmaudio.errors import ClipError, DataError
 from gmmaudio.features.dialects import DIALECTS
-from gmmaudio.features.mel import slaney, slaney_hertz
+from gmmaudio.features.mel import filters, slaney, slaney_hertz
 from gmmaudio.features.mfcc import Mfcc
 from gmmaudio.features.spectrum import WINDOWS, window_of
 
@@ -169,6 +169,33 @@ def test_the_loudest_of_the_clip_sets_librosa_s_floor() -> None:
     logs = gmmaudio.log_mel(samples, 22050, "librosa")
     assert logs.min() == logs.max() - np.float32(80)  # 100 dB lie between the halves
     np.testing.assert_allclose(logs, by_librosa(samples, 22050, False), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "holds"),
+    # 8000 Hz in an FFT of 256: bins at 93.75 and 125 Hz, 31.25 Hz apart.
+    [(90, 110, True), (93.75, 125.0, False), (94, 124, False), (93.7, 125, True), (0, 31.25, False), (0, 31.3, True),
+     (3960, 4000, True), (3968.75, 4000, False), (93.75 - 1e-4, 93.75 + 1e-4, True)],
+)  # fmt: skip
+def test_filters_need_a_bin_of_the_spectrum(low: float, high: float, holds: bool) -> None:
+    bank = filters(8000, 256, 23, low, high)
+    assert np.isfinite(bank).all()
+    assert bank.any() == holds
+    if holds:
+        assert Mfcc(rate=8000, low=low, high=high).framing.n_fft == 256
+    else:
+        with pytest.raises(DataError, match=r"hold no bin of the spectrum: they are 31\.25 Hz apart"):
+            Mfcc(rate=8000, low=low, high=high)
+
+
+def test_no_filter_lies_above_half_the_rate() -> None:
+    with pytest.raises(DataError, match=r"0 <= low < high <= 4000\.0"):
+        Mfcc(rate=8000, low=20, high=4000.001)
+
+
+def test_edges_without_numbers_between_them_are_refused() -> None:
+    with pytest.raises(DataError, match="a millionth apart"):
+        Mfcc(rate=8000, low=93.75 - 1e-13, high=93.75 + 1e-13)
 
 
 def test_slaney_s_scale_is_librosa_s() -> None:

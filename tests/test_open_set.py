@@ -174,6 +174,21 @@ def test_the_page_and_the_text_say_the_same() -> None:
     assert "30 clips labelled unknown" in " ".join(Reader(html_page(found, Context())).texts)
 
 
+@pytest.mark.parametrize(
+    ("kind", "calibrated", "unit"),
+    [("loglik", True, "nats of log posterior"), ("loglik", False, "nats per frame"), ("logit", False, "nominal nats")],
+)
+def test_the_page_says_what_leads_are_measured_in(kind: str, calibrated: bool, unit: str) -> None:
+    def said(clip: Prediction) -> Prediction:
+        return replace(clip, decision=replace(clip.decision, score_kind=kind, calibrated=calibrated))  # type: ignore[type-var]
+
+    found = drawn(40, 7)
+    assert found.open_set is not None
+    known, unknown = ([said(clip) for clip in side] for side in (found.open_set.known, found.open_set.unknown))
+    page = html_page(replace(found, open_set=replace(found.open_set, known=known, unknown=unknown)), Context())
+    assert f"lead, {unit}<" in page.split("<h2>Unknown clips</h2>", 1)[1]
+
+
 def test_durations_have_a_table_of_it() -> None:
     lines = Durations({1.0: drawn(120, 7)}).as_text().splitlines()
     at = next(i for i, line in enumerate(lines) if "false accepts %" in line)

@@ -265,6 +265,15 @@ def test_a_window_too_short_for_the_gate_does_not_speak_of_unknown() -> None:
     assert labels([long] * 8 + [short] + [long] * 8, 30.0) == [None] * 17  # its neighbours know
     assert labels([short] * 3, 1e-9) == ["high"] * 3
 
+    def warned(seconds: float) -> list[list[str]]:
+        windows: list[Decision | ClipError] = [*[long] * 8, short, *[long] * 8]
+        found = smoothed(classifier, windows, np.log([0.5, 0.5]), (1.0, 1.0), seconds)
+        return [[warning.code for warning in one.warnings] for one in found if isinstance(one, Decision)]
+
+    # Answered unknown, nothing is to be said of its being too short for that; of the calibration there is.
+    assert warned(1e-9)[7:10] == [[], ["shorter_than_calibrated", "too_short_for_unknown"], []]
+    assert warned(30.0)[7:10] == [[], ["shorter_than_calibrated"], []]
+
 
 def test_a_window_is_asked_for_the_lead_of_its_own_frames(trained: Trained, tmp_path: Path) -> None:
     """At about a second no lead is enough, at about three any is: so windows of 1 s are unknown, of 3 s not."""

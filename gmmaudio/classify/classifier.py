@@ -28,6 +28,9 @@ from gmmaudio.parallel import map_in_order, one_blas_thread
 Floats = NDArray[np.float64]
 Source = str | PathLike[str] | tuple[ArrayLike, int]
 
+TOO_SHORT = "too_short_for_unknown"
+"""The code of the warning that a clip is not answered unknown, where a longer one may be."""
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -275,9 +278,9 @@ class Classifier:
             text = f"{voiced_seconds:.2f} s of sound; calibration saw no clip below {least:.2f} s: {trust}"
             found.append(ClipWarning("shorter_than_calibrated", text))
         if self.gate is not None and self.unknown == "auto" and self.gate.too_short(frames):
-            lost = f"{100 * self.gate.refused(frames):.0f} % of the clips that it should know"
+            lost = f"{100 * self.gate.refused(frames):.1f} % of the clips that it should know"
             text = f"{voiced_seconds:.2f} s of sound: not answered unknown, for {lost} would be refused as well"
-            found.append(ClipWarning("too_short_for_unknown", text))
+            found.append(ClipWarning(TOO_SHORT, text))
         return found
 
     def log_prior(self, prior: Mapping[str, float] | None, among: Sequence[str] | None) -> Floats:

@@ -74,8 +74,8 @@ class Level:
 
     @property
     def duration(self) -> str:
-        """Of which clips this is true, in words."""
-        return f"{self.seconds:.3g} s ({self.frames} frames)" if self.seconds else "any duration"
+        """How long they are, in words."""
+        return f"{self.seconds:.3g} s ({self.frames} frames)"
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,8 @@ class Gate:
     @property
     def summary(self) -> dict[str, str]:
         """The threshold at each duration and what it costs, in words."""
-        return {level.duration: self._told(level) for level in self.levels}
+        several = len(self.levels) > 1  # a single one counts for all clips
+        return {level.duration if several else "any duration": self._told(level) for level in self.levels}
 
     def _told(self, level: Level) -> str:
         usual = "used" if level.bearable else "too many, so that nothing is answered unknown there unless asked for"

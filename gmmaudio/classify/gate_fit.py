@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil
 
 import numpy as np
@@ -108,16 +109,19 @@ def by_duration(inside: HeldOut, outside: HeldOut, least: int) -> list[Part]:
     """The pieces by duration, the shortest first.
 
     A duration of which there are fewer than ``least`` unknown clips, or clips of one label only, goes with the nearest
-    other. All go together where none is left, or where longer clips have no more frames.
+    other; all go together where none is left. Of two neighbours of which the longer has no more frames, the one with
+    fewer unknown pieces does so, too: the longer, if there are as many.
     """
     ins, outs = (np.round(RUNGS * np.log10(found.seconds)) for found in (inside, outside))
-    kept = [rung for rung in np.unique(outs) if _enough(outside, outs == rung, least)]
-    if kept:
-        ins, outs = (np.array(kept)[np.abs(rungs[:, None] - kept).argmin(axis=1)] for rungs in (ins, outs))
-        parts = [_part(outside, ins == rung, outs == rung) for rung in kept]
-        if (np.diff([part.frames for part in parts]) > 0).all():
+    kept = [rung for rung in np.unique(outs) if _enough(outside, outs == rung, least)] or [outs[0]]
+    while True:
+        near_in, near_out = (np.array(kept)[np.abs(rungs[:, None] - kept).argmin(axis=1)] for rungs in (ins, outs))
+        parts = [_part(outside, near_in == rung, near_out == rung) for rung in kept]
+        stuck = next((place for place, (one, more) in enumerate(pairwise(parts)) if more.frames <= one.frames), None)
+        if stuck is None:
             return parts
-    return [_part(outside, np.ones(len(ins), bool), np.ones(len(outs), bool))]
+        shorter, longer = (parts[place].outside.sum() for place in (stuck, stuck + 1))
+        del kept[stuck + 1 if longer <= shorter else stuck]
 
 
 def _enough(found: HeldOut, rows: Flags, least: int) -> bool:

@@ -34,7 +34,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from gmmaudio.classify.classifier import Classifier, Decision
+from gmmaudio.classify.classifier import TOO_SHORT, Classifier, Decision
 from gmmaudio.classify.gate import lead
 from gmmaudio.errors import ClipError
 
@@ -136,8 +136,15 @@ def smoothed(
         Between changes of the label, on average.
     """
     window, hop = windows
-    likelihoods = _log_likelihoods(classifier, found, log_prior)
-    if likelihoods.shape[1] > len(classifier.labels):
+    frames = _frames(classifier, found)
+    asked = [bool(count) and classifier.may_refuse(count) for count in frames]
+    likelihoods = _log_likelihoods(classifier, found, frames)
+    if any(asked):
+        unknown = [
+            _of_unknown(classifier, row, log_prior, count if may else 0)
+            for row, count, may in zip(likelihoods, frames, asked, strict=True)
+        ]
+        likelihoods = np.column_stack([likelihoods, unknown])
         count = np.isfinite(log_prior).sum()
         log_prior = np.append(log_prior + np.log(count / (count + 1)), -np.log(count + 1))
     evidence = min(1.0, hop / window) * bounded(likelihoods, log_prior)
@@ -148,24 +155,24 @@ def smoothed(
     ]
 
 
-def _log_likelihoods(classifier: Classifier, found: Sequence[Decision | ClipError], log_prior: Floats) -> Floats:
-    """Of labels, and of unknown where it may be answered; (windows, labels or labels + 1)."""
+def _frames(classifier: Classifier, found: Sequence[Decision | ClipError]) -> list[int]:
+    """What each window's decision rests on; 0 where there is none."""
     frame = classifier.front_end.mfcc.hop_samples / classifier.front_end.rate
-    frames = [round(one.voiced_seconds / frame) if isinstance(one, Decision) else 0 for one in found]
-    refusing = any(count and classifier.may_refuse(count) for count in frames)
-    result = np.zeros((len(found), len(classifier.labels) + refusing))
+    return [round(one.voiced_seconds / frame) if isinstance(one, Decision) else 0 for one in found]
+
+
+def _log_likelihoods(classifier: Classifier, found: Sequence[Decision | ClipError], frames: Sequence[int]) -> Floats:
+    """Of labels, all the same where nothing was decided; (windows, labels)."""
+    result = np.zeros((len(found), len(classifier.labels)))
     for row, one, count in zip(result, found, frames, strict=True):
         if isinstance(one, Decision):
-            values = classifier.log_likelihoods(np.array(list(one.scores.values())), count)
-            row[: len(values)] = values
-            if refusing:
-                row[-1] = _of_unknown(classifier, values, log_prior, count)
+            row[:] = classifier.log_likelihoods(np.array(list(one.scores.values())), count)
     return result
 
 
 def _of_unknown(classifier: Classifier, log_likelihoods: Floats, log_prior: Floats, frames: int) -> float:
-    """The log-likelihood below which the gate refuses the best label; the labels' average where it is not used."""
-    if classifier.gate is None or not classifier.may_refuse(frames):
+    """The log-likelihood below which the gate refuses the best label; the labels' average where it is not asked."""
+    if classifier.gate is None or not frames:
         return float(np.logaddexp.reduce(log_likelihoods + log_prior))
     best = int((log_likelihoods + log_prior).argmax())
     return float(log_likelihoods[best] - lead(log_likelihoods, np.array(best)) + classifier.gate.threshold(frames))
@@ -176,7 +183,7 @@ def _given(labels: Sequence[str], decision: Decision, row: Floats) -> Decision:
     kept = [place for place in range(len(labels)) if row[place] > -np.inf]
     own = row[kept]
     best = int(own.argmax())
-    known = len(row) == len(labels) or own[best] >= row[-1]
+    known = own[best] >= row[len(labels) :].max(initial=-np.inf)
     scores = {labels[place]: decision.scores[labels[place]] for place in kept}
     others = [score for name, score in scores.items() if name != labels[kept[best]]]
     return replace(
@@ -185,4 +192,5 @@ def _given(labels: Sequence[str], decision: Decision, row: Floats) -> Decision:
         scores=scores,
         posteriors=dict(zip(scores, np.exp(own - np.logaddexp.reduce(own)).tolist(), strict=True)),
         margin=scores[labels[kept[best]]] - max(others) if others else None,
+        warnings=tuple(each for each in decision.warnings if known or each.code != TOO_SHORT),  # its neighbours know
     )

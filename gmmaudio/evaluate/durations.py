@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from gmmaudio.classify.classifier import Classifier
 from gmmaudio.classify.examples import Example, Failure, Progress, counted
+from gmmaudio.classify.gate import UNKNOWN
 from gmmaudio.classify.pieces import piece_examples
 from gmmaudio.corpus.audio import Reader, read_through
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.errors import ClipError, DataError
 from gmmaudio.evaluate.evaluation import Evaluation, Prediction
 from gmmaudio.evaluate.heldout import prediction
-from gmmaudio.evaluate.open_set import SHARES, TITLES, OpenSet, divided
+from gmmaudio.evaluate.open_set import SHARES, TITLES, OpenSet, answered, divided
 from gmmaudio.evaluate.sure_figure import Figure, bits, in_brackets, interval_as_plain, legend, mark, share_of
 from gmmaudio.measures.intervals import Interval
 from gmmaudio.parallel import map_in_order, one_blas_thread
@@ -43,23 +44,25 @@ class Durations:
     Parameters
     ----------
     found : dict of float to Evaluation
-        By seconds, in the order asked for; a length that no clip reaches is not among them.
-    too_long : sequence of float
-        Lengths that no clip reaches.
+        By seconds, in the order asked for; a length at which there is nothing to evaluate is not among them.
+    too_long : mapping of float to str
+        Such lengths, mostly for no clip of the model's labels is as long, and what is to be said of each.
     """
 
     found: Mapping[float, Evaluation]
-    too_long: Sequence[float] = ()
+    too_long: Mapping[float, str] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """``durations``: a list of what `Evaluation.as_dict` gives, each with ``duration`` in seconds and
-        ``identification_error``, without its ``predictions``; ``too_long``: lengths that no clip reaches."""
-        return {"durations": [_row(*item) for item in self.found.items()], "too_long": list(self.too_long)}
+        ``identification_error``, without its ``predictions``; ``too_long``: the other lengths,
+        with ``too_long_notes``."""
+        rows = [_row(*item) for item in self.found.items()]
+        return {"durations": rows, "too_long": list(self.too_long), "too_long_notes": list(self.too_long.values())}
 
     def as_text(self) -> str:
         """A table for the terminal: a line of figures for each length, their 95 % intervals beneath.
 
-        Pieces refused as unknown count as errors, too.
+        Pieces refused as unknown, where the evaluation holds any, count as errors, too.
         """
         rows = [["seconds", "pieces", "groups", "error %", "refused %", "Cavg", "Cllr", "min-Cllr", "cal. error"]]
         for length, found in self.found.items():
@@ -67,7 +70,7 @@ class Durations:
         marks = [each for found in self.found.values() for each in _marks(found)]
         lines = [*_right(rows), f"beneath: 95 % intervals, {legend(marks)}"]
         lines += _open_set_table({length: each.open_set for length, each in self.found.items() if each.open_set})
-        lines += [f"no clip is as long as {length:g} s" for length in self.too_long]
+        lines += self.too_long.values()
         notes = dict.fromkeys(f"{length:g} s: {text}" for length, each in self.found.items() for text in each.warnings)
         return "\n".join([*lines, *(f"warning: {text}" for text in notes)])
 
@@ -115,6 +118,9 @@ def evaluate_durations(
 
     Whether it was trained on these clips is not asked here: evaluate the whole clips first.
 
+    What the classifier refuses, if it may, counts as an error. But where some clips are labelled "unknown", refusals
+    are told in the open set alone, and the other figures are those of the likeliest labels, at every length.
+
     Parameters
     ----------
     classifier : Classifier
@@ -144,15 +150,18 @@ def evaluate_durations(
 
     with one_blas_thread():
         clips = list(counted(map_in_order(one, entries, jobs), len(entries), progress))
-    found = {length: _evaluation(classifier, [clip[length] for clip in clips]) for length in lengths}
+    pieces = {length: [clip[length] for clip in clips] for length in lengths}
+    found = {length: _evaluation(classifier, each) for length, each in pieces.items()}
     there = {length: each for length, each in found.items() if each is not None}
+    if any(entry.label == UNKNOWN for entry in entries):  # be they long enough or not
+        there = {n: replace(each, predictions=list(map(answered, each.predictions))) for n, each in there.items()}
     if not there:
         raise DataError(
             "no_decisions",
             f"no piece of {', '.join(f'{length:g}' for length in lengths)} s could be scored",
             "ask for shorter --durations",
         )
-    return Durations(there, [length for length in lengths if length not in there])
+    return Durations(there, {length: _nothing(length, pieces[length]) for length in lengths if length not in there})
 
 
 def _check(lengths: Sequence[float]) -> None:
@@ -177,6 +186,16 @@ def _evaluation(classifier: Classifier, clips: Sequence[Found]) -> Evaluation | 
         warnings.append(f"{lost} of {len(every)} pieces could not be scored")
     errors = [one for one in every if isinstance(one, dict)]
     return Evaluation(predictions, classifier.labels, errors, warnings, open_set)
+
+
+def _nothing(length: float, clips: Sequence[Found]) -> str:
+    """What is to be said of a length at which nothing can be evaluated."""
+    every = [one for clip in clips for one in clip]
+    unknown = sum(isinstance(one, Prediction) for one in every)
+    told = [f"no clip of the model's labels is as long as {length:g} s"]
+    told += [f"{unknown} pieces of clips labelled {UNKNOWN} are left out"] if unknown else []
+    told += [f"{lost} pieces could not be scored"] if (lost := len(every) - unknown) else []
+    return "; ".join(told)
 
 
 def _row(length: float, found: Evaluation) -> dict[str, Any]:

@@ -100,9 +100,10 @@ class OpenSet:
 
     @cached_property
     def leads(self) -> Floats:
-        """(n,) of known and then unknown clips: how far the likeliest label leads the mean of the others, in nats.
+        """(n,) of known and then unknown clips: how far the likeliest label leads the mean of the others.
 
-        By calibrated posteriors, as the gate; where there are none, by scores.
+        In nats, by calibrated posteriors, as the gate; where there are none, by scores, and in their unit: with scores
+        of "loglik" or "llr" nats per frame, where the gate counts those of all frames.
         """
         every = [clip.decision for clip in (*self.known, *self.unknown) if clip.decision is not None]
         return leads_of(every, self.labels)
@@ -175,7 +176,7 @@ def shown(name: str, figure: Figure) -> str:
 
 
 def leads_of(decisions: Sequence[Decision], labels: Sequence[str]) -> Floats:
-    """(n,) the lead of the likeliest label over the mean of all others, in nats.
+    """(n,) the lead of the likeliest label over the mean of all others, in nats; not calibrated, as in `OpenSet.leads`.
 
     Examples
     --------
@@ -205,11 +206,11 @@ def divided(predictions: Sequence[Prediction], classifier: Classifier) -> tuple[
     bearable = [level.bearable for level in gate.levels] if gate else [False]
     unasked = "every" if all(bearable) else "some" if any(bearable) else "no"
     found = OpenSet(known, unknown, classifier.labels, gate is not None, unasked) if known else None
-    return [_answered(clip) for clip in predictions if clip.truth != UNKNOWN], found
+    return [answered(clip) for clip in predictions if clip.truth != UNKNOWN], found
 
 
-def _answered(clip: Prediction) -> Prediction:
-    """With the likeliest label, whatever the gate says."""
+def answered(clip: Prediction) -> Prediction:
+    """The prediction with the likeliest label, whatever the gate says."""
     if clip.label is not None or clip.decision is None:
         return clip
     posteriors = clip.decision.posteriors

@@ -76,8 +76,9 @@ def open_set(found: OpenSet | None) -> Markup | None:
     if found is None:
         return None
     known, unknown = found.sides
+    measure = unit(next(clip.decision for clip in found.known if clip.decision is not None))
     kinds: list[charts.Series] = [("of the labels", known, "right"), ("unknown", unknown, "wrong")]
-    leads = charts.histogram("Leads of known and unknown clips", "lead, nats", "% of each", kinds, shares=True)
+    leads = charts.histogram("Leads of known and unknown clips", f"lead, {measure}", "% of each", kinds, shares=True)
     equal = equal_error_rate(known, unknown)
     title = f"DET curve: known clips refused against unknown ones accepted; equal error rate {100 * equal:.1f} %"
     words = "Misses are known clips refused, false alarms unknown ones accepted, at every threshold of the lead."

@@ -248,17 +248,18 @@ def _check_filters(m: Mfcc) -> None:
     if not 1 <= m.n_mfcc <= m.n_mels <= MAX_MELS:
         message = f"n_mfcc {m.n_mfcc} of n_mels {m.n_mels}; 1 <= n_mfcc <= n_mels <= {MAX_MELS}"
         raise DataError("bad_setting", message)
-    if not 0 <= m.low < m.top <= m.rate / 2:
+    apart = m.low < m.top * (1 - 1e-6)  # closer edges would leave no numbers between them
+    if not (m.low >= 0 and apart and m.top <= m.rate / 2):
         raise DataError(
             "bad_setting",
             f"mel filters from {m.low} to {m.top} Hz at a rate of {m.rate} Hz",
-            f"0 <= low < high <= {m.rate / 2}",
+            f"0 <= low < high <= {m.rate / 2}, a millionth apart at least",
         )
-    if m.top - m.low < m.rate / m.framing.n_fft:
+    spacing = m.rate / m.framing.n_fft
+    if (m.low // spacing + 1) * spacing >= m.top:  # the first bin above low
         raise DataError(
             "bad_setting",
-            f"mel filters from {m.low} to {m.top} Hz hold no bin of the spectrum: they are"
-            f" {m.rate / m.framing.n_fft:g} Hz apart",
+            f"mel filters from {m.low} to {m.top} Hz hold no bin of the spectrum: they are {spacing:g} Hz apart",
             "take a higher high, or a longer FFT",
         )
     if not (m.lifter == 0 or 1 <= m.lifter <= MAX_LIFTER):
