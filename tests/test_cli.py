@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from gmmaudio.classify.model_file import load
 from gmmaudio.cli import main
 from gmmaudio.corpus.manifest import in_split, read_corpus
 
@@ -240,7 +241,14 @@ def test_unknown_is_answered_on_request(corpus: Path, tmp_path: Path, capsys: Ca
     assert all("of labels held out" in line and "of known labels" in line for line in told)
     assert main(["inspect", model, "--format", "json"]) == 0
     kept = json.loads(capsys.readouterr().out)["unknown"]
-    assert [f"note: unknown at {duration} {text}" for duration, text in kept.items()] == told
+    assert kept == load(model).gate.as_dict()  # type: ignore[union-attr]
+    assert [level["seconds"] for level in kept["levels"]] == pytest.approx([1.0, 2.0], abs=0.05)
+    assert main(["inspect", model]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    at = lines.index("unknown")
+    assert [line.replace(": ", " ", 1).strip() for line in lines[at + 1 : at + 3]] == [
+        line.removeprefix("note: unknown at ") for line in told
+    ]
     assert main(["score", model, str(noise), "--format", "jsonl", "--unknown", "always"]) == 0
     row = json.loads(capsys.readouterr().out)
     assert (row["label"], row["unknown"]) == (None, True)

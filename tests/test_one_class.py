@@ -247,9 +247,13 @@ def test_inspect_says_what_the_threshold_rests_on(model: Path, tmp_path: Path, c
     assert main(["inspect", str(model), "--format", "json", "--plot", str(tmp_path / "m.png")]) == 0
     facts = parsed(capsys)
     assert facts["labels"] == ["normal"]
-    assert "false alarms on 5 % of normal clips" in facts["unknown"]
-    assert "30 clips, no groups known" in facts["unknown"]
+    said = facts["unknown"]
+    assert (said["false_alarms"], said["clips"], said["groups"]) == (0.05, 30, 0)
     assert (tmp_path / "m.png").stat().st_size > 1000
+    assert main(["inspect", str(model)]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("unknown: "))
+    assert "false alarms on 5 % of normal clips" in line
+    assert "30 clips, no groups known" in line
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from gmmaudio.classify.floor import floor_from
+from gmmaudio.classify.gate import gate_from
 from gmmaudio.classify.model_file import load
 from gmmaudio.corpus.audio import Reader, read_through
 from gmmaudio.errors import ClipError
@@ -34,6 +36,21 @@ def describe(path: str, front_end: FrontEnd = PRESETS["general"], read: Reader =
     return _model(path) if _looks_like_a_model(Path(path)) else _clip(path, front_end, read)
 
 
+def in_words(facts: dict[str, Any]) -> dict[str, Any]:
+    """The facts for a reader: of a model, when it answers unknown and what that costs, in words.
+
+    Examples
+    --------
+    >>> in_words({"labels": ["cat", "dog"], "unknown": None})
+    {'labels': ['cat', 'dog'], 'unknown': None}
+    """
+    plain = facts.get("unknown")
+    if plain is None:
+        return facts
+    refusing = gate_from(plain) if "levels" in plain else floor_from(plain)
+    return {**facts, "unknown": refusing.summary}
+
+
 def is_clip(path: str) -> bool:
     """Whether ``describe`` would take a path for a clip."""
     return not is_store(Path(path)) and not _looks_like_a_model(Path(path))
@@ -60,7 +77,7 @@ def _model(path: str) -> dict[str, Any]:
         "front_end": classifier.front_end.as_dict(),
         "training_clips": len(classifier.clip_hashes),
         "calibration": classifier.calibration and classifier.calibration.summary,
-        "unknown": (refusing := classifier.gate or classifier.floor) and refusing.summary,  # by duration, or for all
+        "unknown": (refusing := classifier.gate or classifier.floor) and refusing.as_dict(),
         "training": dict(classifier.training),
     }
 

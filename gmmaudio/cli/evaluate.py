@@ -36,7 +36,7 @@ def add(verb: Verb) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the verb."""
-    from gmmaudio.classify.describe import describe
+    from gmmaudio.classify.describe import describe, in_words
     from gmmaudio.classify.model_file import load
     from gmmaudio.corpus.manifest import in_split, read_corpus
     from gmmaudio.corpus.one_label import read_one_label
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
         if lengths:
             answering = asked(classifier, {entry.label for entry in entries})  # as in evaluate
             durations = evaluate_durations(answering, entries, lengths, cores(options), shown, audio)
-        known, rate = describe(options.model), classifier.front_end.rate
+        known, rate = in_words(describe(options.model)), classifier.front_end.rate
         return print_figures(found, found, options, entries, known, audio, rate, durations)
 
 

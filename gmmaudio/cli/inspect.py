@@ -31,7 +31,7 @@ def add(verb: Verb) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the facts; draw the clip."""
-    from gmmaudio.classify.describe import describe
+    from gmmaudio.classify.describe import describe, in_words
 
     try:
         with reader(options) as audio:
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     except ClipError as error:  # the only clip there is
         log.error("error: %s", error)
         return NONE_PROCESSED
-    print(json.dumps(facts, indent=2) if options.format == "json" else "\n".join(outline(facts)))
+    print(json.dumps(facts, indent=2) if options.format == "json" else "\n".join(outline(in_words(facts))))
     return OK
 
 
