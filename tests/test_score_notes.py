@@ -57,3 +57,36 @@ def test_a_model_that_never_answers_unknown_by_itself(
     model = tmp_path / "m.safetensors"
     save(replace(trained.classifier, gate=Gate(0.05, levels)), model)
     assert told(capsys, str(model), *clips, *flags).count("--unknown always") == notes
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--prior", "arvi=0.9,kesto=0.1"], "--prior leaves out belun, domar: each of these counts 1; --among"),
+        (["--prior", "arvi=0.9,kesto=0.1", "--among", "arvi,kesto,domar"], "leaves out domar: each"),
+        (["--prior", "arvi=0.9,kesto=0.1", "--among", "arvi,kesto"], ""),
+        (["--prior", "arvi=4,kesto=3,belun=2,domar=1"], ""),
+        (["--prior", "arvi=0.9,kesto=0.1", "--quiet"], ""),
+        (["--among", "arvi,kesto"], ""),
+    ],
+)
+def test_labels_that_a_prior_leaves_out(
+    flags: list[str], said: str, model: Path, clips: list[str], capsys: Capture
+) -> None:
+    err = told(capsys, str(model), *clips, *flags)
+    assert err.count("leaves out") == bool(said)
+    assert said in err
+
+
+def test_two_weights_for_one_label_are_refused(model: Path, clips: list[str], capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["score", str(model), *clips, "--prior", "arvi=1,kesto=3,arvi=2"])
+    assert caught.value.code == 2
+    assert "'arvi' is given more than one weight" in capsys.readouterr().err
+
+
+def test_a_name_that_is_no_label_leaves_no_half_written_table(model: Path, clips: list[str], capsys: Capture) -> None:
+    assert main(["score", str(model), *clips, "--prior", "oslo=1", "--format", "csv"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "note:" not in err

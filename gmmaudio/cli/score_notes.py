@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from gmmaudio.files import printable
 
 if TYPE_CHECKING:
     from gmmaudio.classify.classifier import Classifier
@@ -19,3 +22,11 @@ def note_never_unknown(classifier: Classifier) -> None:
             "note: nothing is answered unknown: at every duration this model would refuse too many clips of its own"
             " labels as well; --unknown always answers it"
         )
+
+
+def note_prior(labels: Sequence[str], prior: Mapping[str, float] | None, among: Sequence[str] | None) -> None:
+    """Which labels a prior leaves out: they count 1, which beside weights that sum to 1 is much."""
+    left = [label for label in among or labels if label not in prior] if prior else []
+    if left:
+        names = ", ".join(map(printable, left[:5])) + (", ..." if len(left) > 5 else "")
+        log.info("note: --prior leaves out %s: each of these counts 1; --among does without them", names)
