@@ -195,6 +195,8 @@ def test_crossval_by_a_column_and_by_folds(corpus: Path, tmp_path: Path, capsys:
     assert json.loads(capsys.readouterr().out)["clips"] == 64
     assert main(["crossval", str(corpus), "--fold-by", "splitt", *flags]) == 2
     assert "split" in capsys.readouterr().err
+    assert main(["crossval", str(corpus), "--fold-by", "label", *flags]) == 2
+    assert "[no_common_labels]" in capsys.readouterr().err
 
 
 def test_compare_two_evaluations(corpus: Path, tmp_path: Path, capsys: Capture) -> None:

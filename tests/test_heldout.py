@@ -104,6 +104,14 @@ def test_the_model_s_own_clips_are_refused(contradicting: list[Entry]) -> None:
     assert any("LEAKED:" in text for text in found.as_dict()["warnings"])
 
 
+def test_folds_of_which_none_is_trained_for_are_refused(contradicting: list[Entry]) -> None:
+    labels = [entry.label for entry in contradicting]
+    with pytest.raises(DataError, match="each label is in one fold only") as caught:
+        cross_validate(contradicting, labels, SETTINGS)
+    assert caught.value.code == "no_common_labels"
+    assert "--fold-by" in caught.value.hint
+
+
 def test_a_label_in_one_fold_only_is_said(contradicting: list[Entry], tmp_path: Path) -> None:
     more = [*contradicting, *(entry(tmp_path, "c", 1200, n, fold="2", group=f"c{n}") for n in (1, 2))]
     found = cross_validate(more, [e.fold or "" for e in more], SETTINGS)

@@ -105,9 +105,14 @@ def share(text: str) -> float:
 def prior(text: str) -> dict[str, float]:
     """The kind of --prior."""
     try:
-        return {name: float(value) for name, _, value in (part.rpartition("=") for part in text.split(","))}
+        pairs = [(name, float(value)) for name, _, value in (part.rpartition("=") for part in text.split(","))]
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not like A=0.7,B=0.3") from None
+    weights = dict(pairs)
+    if len(weights) < len(pairs):
+        twice = next(name for name in weights if sum(name == other for other, _ in pairs) > 1)
+        raise argparse.ArgumentTypeError(f"{twice!r} is given more than one weight; give each label one")
+    return weights
 
 
 def cores(options: argparse.Namespace) -> int:

@@ -22,6 +22,7 @@ from gmmaudio.cli.options import (
     prior,
     reader,
 )
+from gmmaudio.cli.score_notes import note_never_unknown, note_prior
 from gmmaudio.errors import DataError
 from gmmaudio.files import check_target, printable
 
@@ -73,6 +74,9 @@ def run(options: argparse.Namespace) -> int:
     if len(paths) > 1 and _alone(options):
         text = f"{_alone(options)} takes one recording, got {len(paths)}"
         raise DataError("bad_flags", text, "run it once for each recording")
+    classifier.log_prior(options.prior, options.among)  # names that are no label are refused before any work
+    note_never_unknown(classifier)
+    note_prior(classifier.labels, options.prior, options.among)
     with reader(options) as read:
         results = _results(options, classifier, paths, read)
         if options.plot:

@@ -134,12 +134,14 @@ def cross_validate(
     Raises
     ------
     DataError
-        ``leakage``, ``one_fold``, and what training raises, naming the fold.
+        ``leakage``, ``one_fold``, ``no_common_labels`` where each label is in one fold only, and what training
+        raises, naming the fold.
     """
     require_classes(entries)
     names = fold_names(folds)
     if len(names) < 2:
         raise DataError("one_fold", f"all clips are in the fold {', '.join(names)!r}; at least two are needed")
+    _refuse_untrained(entries, folds)
     if not allow_leaks:
         refuse_straddling([entry.group for entry in entries], folds)
     examples, failures = read(entries, settings.front_end, jobs, progress)
@@ -169,12 +171,31 @@ def _fold_warnings(entries: Sequence[Entry], folds: Sequence[str]) -> list[str]:
     torn = straddling_groups([entry.group for entry in entries], folds)
     if torn:
         found.append(f"LEAKED: {len(torn)} groups stand in several folds, such as {printable(next(iter(torn)))!r}")
-    for label in sorted({entry.label for entry in entries}):
-        where = {fold for entry, fold in zip(entries, folds, strict=True) if entry.label == label}
-        if len(where) == 1:
-            text = f"all clips of {printable(label)!r} are in fold {where.pop()!r}: when they were tested"
-            found.append(f"{text}, training had none")
+    for label, fold in _single_folds(entries, folds).items():
+        text = f"all clips of {printable(label)!r} are in fold {fold!r}: when they were tested"
+        found.append(f"{text}, training had none")
     return found
+
+
+def _single_folds(entries: Sequence[Entry], folds: Sequence[str]) -> dict[str, str]:
+    """The labels of which all clips are in one fold, in sorted order, and that fold."""
+    where: dict[str, set[str]] = {}
+    for entry, fold in zip(entries, folds, strict=True):
+        where.setdefault(entry.label, set()).add(fold)
+    return {label: next(iter(own)) for label, own in sorted(where.items()) if len(own) == 1}
+
+
+def _refuse_untrained(entries: Sequence[Entry], folds: Sequence[str]) -> None:
+    """Raise ``no_common_labels`` where no clip at all is of a label that training without its fold would have."""
+    single = _single_folds(entries, folds)
+    if len(single) == len({entry.label for entry in entries}):
+        label, fold = next(iter(single.items()))
+        raise DataError(
+            "no_common_labels",
+            f"each label is in one fold only, such as {printable(label)!r} in fold {printable(fold)!r}: training"
+            " would have none of the labels that are tested, and every answer would be wrong",
+            "divide by what each label has several of: --folds 5, or --fold-by with a column such as the speaker",
+        )
 
 
 def refuse_straddling(groups: Sequence[str | None], sides: Sequence[str]) -> None:

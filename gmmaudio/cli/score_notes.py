@@ -1,0 +1,32 @@
+"""What ``score`` says of a run as a whole, once, on stderr: what the flags and the model do that nobody may expect."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from gmmaudio.files import printable
+
+if TYPE_CHECKING:
+    from gmmaudio.classify.classifier import Classifier
+
+log = logging.getLogger("gmmaudio")
+
+
+def note_never_unknown(classifier: Classifier) -> None:
+    """That the gate refuses too many known clips at every duration to be used without being asked."""
+    gate = classifier.gate
+    if gate is not None and classifier.unknown == "auto" and not any(level.bearable for level in gate.levels):
+        log.info(
+            "note: nothing is answered unknown: at every duration this model would refuse too many clips of its own"
+            " labels as well; --unknown always answers it"
+        )
+
+
+def note_prior(labels: Sequence[str], prior: Mapping[str, float] | None, among: Sequence[str] | None) -> None:
+    """Which labels a prior leaves out: they count 1, which beside weights that sum to 1 is much."""
+    left = [label for label in among or labels if label not in prior] if prior else []
+    if left:
+        names = ", ".join(map(printable, left[:5])) + (", ..." if len(left) > 5 else "")
+        log.info("note: --prior leaves out %s: each of these counts 1; --among does without them", names)
