@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gmmaudio.errors import DataError
-from gmmaudio.gmm.best import TOP_C, Chosen, best_components, check_c
+from gmmaudio.gmm.best import TOP_C, best_components, check_c
 from gmmaudio.gmm.evaluation import Evaluation
 from gmmaudio.gmm.mixture import Mixture, as_frames, refuse_non_finite
 
@@ -24,6 +24,7 @@ Real = NDArray[np.floating]
 Indices = NDArray[np.intp]
 
 FOLLOWED = 64  # of so many components of a mixture one, those that moved farthest, is always evaluated
+NOTHING = -1e30  # the logarithm of a density that is not counted: finite, so that no product is undefined
 GROUP = 8  # frames of one component that are evaluated together
 
 
@@ -111,13 +112,13 @@ class TopC:
         ready = self._ready[values.dtype.type]
         totals = np.zeros(len(self.mixtures))
         for chosen in best_components(self.background, ready.background, values, self.c):
-            followed = _followed(chosen, ready)
-            rest = _rest(chosen.others, ready.shares)
+            own, rest = chosen.joint[:, :, None], _rest(chosen.others, ready.shares)
             evaluated = _at(chosen.components, chosen.design.take(ready.columns, axis=1), ready.table)
-            evaluated += chosen.joint[:, :, None]
-            mixtures = _together(np.concatenate([evaluated, followed, rest[None, :, 1:]]))
-            background = _together(np.concatenate([chosen.joint, rest[None, :, 0]]))
-            totals += (mixtures - background[:, None]).sum(axis=0, dtype=np.float64)
+            evaluated += own
+            followed = chosen.design @ ready.far - chosen.best[:, None]
+            followed = followed.reshape(len(followed), ready.followed, len(totals)).transpose(1, 0, 2)
+            ratio = _together(evaluated, followed, rest[None, :, 1:]) - _together(own, rest[None, :, :1])
+            totals += ratio.sum(axis=0, dtype=np.float64)
         return np.where(ready.adapted, totals / len(values), 0.0)
 
     @cached_property
@@ -138,10 +139,10 @@ class _Ready:
     columns : (m,)
         The columns of the design in which any mixture differs: where only means were adapted, x and one, not x*x.
     table : (k, m, mixtures)
-        How the log density of each component differs from the background's.
-    followed : (f, mixtures)
-        The components of each mixture that moved farthest.
-    far : (width, f * mixtures)
+        How the log density of each component differs from the background's; NOTHING where it is followed.
+    followed : int
+        How many components of each mixture are.
+    far : (width, followed * mixtures)
         Their log densities.
     shares : (k, 1 + mixtures)
         What a component that is not evaluated counts for in the background, 1, and in each mixture.
@@ -151,54 +152,48 @@ class _Ready:
     adapted: NDArray[np.bool_]
     columns: Indices
     table: Real
-    followed: Indices
+    followed: int
     far: Real
     shares: Real
 
 
 def _make_ready(family: TopC, dtype: Any) -> _Ready:
-    background, centre, count = family.background, family.background.centre, len(family.mixtures)
-    base = _coefficients(background, centre)
-    each = np.stack([_coefficients(mixture, centre) for mixture in family.mixtures], axis=2)
-    table = each - base[:, :, None]
-    width = table.shape[1]
-    reach = [(_mean_design(m, centre, width) * table[:, :, j]).sum(axis=1) for j, m in enumerate(family.mixtures)]
-    followed = np.argsort(-np.array(reach), axis=1, kind="stable")[:, : len(table) // FOLLOWED].T
-    shares = np.exp(np.einsum("kw,kwj->kj", _mean_design(background, centre, width), table))
-    shares[followed, np.arange(count)] = 0
-    far = each[followed, :, np.arange(count)].reshape(-1, width).T
+    background, mixtures = family.background, family.mixtures
+    ready, centre, each = background.ready(dtype), background.centre, np.arange(len(mixtures))
+    base, own = _coefficients(background, centre), [_coefficients(mixture, centre) for mixture in mixtures]
+    table = np.stack(own, axis=2) - base[:, :, None]
+    adapted = np.asarray(table.any(axis=(0, 1)))
+    shares = np.exp(np.einsum("kw,kwj->kj", _mean_design(background, centre), table))
+    reach = np.stack([(_mean_design(mixtures[j], centre) * table[:, :, j]).sum(axis=1) for j in each])
+    followed = np.argsort(-reach, axis=1, kind="stable")[:, : len(table) // FOLLOWED].T  # (f, mixtures)
+    far = np.zeros((followed.size, ready.width))
+    far[:, : table.shape[1]] = np.stack(own)[each, followed].reshape(followed.size, table.shape[1])
+    shares[followed, each], table[followed, :, each] = 0, 0
+    table[followed, -1, each] = NOTHING
     columns = np.flatnonzero(table.any(axis=(0, 2)))
     return _Ready(
-        background.ready(dtype),
-        np.asarray(table.any(axis=(0, 1))),
+        ready,
+        adapted,
         columns,
         np.ascontiguousarray(table[:, columns], dtype),
-        followed,
-        np.ascontiguousarray(far, dtype),
+        len(followed),
+        np.ascontiguousarray(far.T, dtype),
         np.column_stack([np.ones(len(table)), shares]).astype(dtype),
     )
 
 
 def _coefficients(mixture: Mixture, centre: Floats) -> Floats:
-    """Log weight + log density as a linear function of the design: its values (k, width) at the unit vectors."""
+    """Log weight + log density as a linear function of the design: its values (k, w) at the unit vectors."""
     ready = mixture.covariance.evaluate(mixture.weights, mixture.means - centre, np.float64)
     out = np.empty((ready.width, mixture.components))
     ready.joint(np.eye(ready.width), out, 0.0)
-    return out.T
+    return out[: _mean_design(mixture, centre).shape[1]].T
 
 
-def _mean_design(mixture: Mixture, centre: Floats, width: int) -> Floats:
-    """The mean of the design over the frames of each component: (k, width)."""
+def _mean_design(mixture: Mixture, centre: Floats) -> Floats:
+    """The mean of the design, without its padding, over the frames of each component: (k, w); the last is 1."""
     ones, means = np.ones(mixture.components), mixture.means - centre
-    filled = np.column_stack([means, mixture.covariance.moments(ones, means), ones])
-    return np.pad(filled, [(0, 0), (0, width - filled.shape[1])])
-
-
-def _followed(chosen: Chosen, ready: _Ready) -> Real:
-    """Log densities of the components that are followed: (f, b, mixtures), minus infinity where they are chosen."""
-    found = chosen.design @ ready.far - chosen.best[:, None]
-    found[np.isneginf(chosen.others.take(ready.followed.ravel(), axis=1))] = -np.inf
-    return found.reshape(len(found), *ready.followed.shape).transpose(1, 0, 2)
+    return np.column_stack([means, mixture.covariance.moments(ones, means), ones])
 
 
 def _rest(others: Real, shares: Real) -> Real:
@@ -207,10 +202,12 @@ def _rest(others: Real, shares: Real) -> Real:
         return np.asarray(np.log(np.exp(others, out=others) @ shares))
 
 
-def _together(terms: Real) -> Real:
-    """log sum exp over the first axis."""
-    peak = terms.max(axis=0)
-    return np.asarray(peak + np.log(np.exp(terms - peak).sum(axis=0)))
+def _together(*parts: Real) -> Real:
+    """log sum exp over the first axis of arrays (t, b, s), each with its own t, together."""
+    peak = parts[0].max(axis=0)
+    for part in parts[1:]:
+        np.maximum(peak, part.max(axis=0, initial=-np.inf), out=peak)
+    return np.asarray(peak + np.log(sum(np.exp(part - peak).sum(axis=0) for part in parts)))
 
 
 def _at(components: Indices, design: Real, table: Real) -> Real:
