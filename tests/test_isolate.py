@@ -10,8 +10,10 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from gmmaudio.classify.examples import read_examples
 from gmmaudio.classify.model_file import save
 from gmmaudio.classify.train import Trained
 from gmmaudio.cli import main
+from gmmaudio.corpus import isolate
 from gmmaudio.corpus.audio import Facts, Reader, joined, read_through, sample_hash
 from gmmaudio.corpus.isolate import isolated
 from gmmaudio.corpus.limits import Limits
@@ -109,6 +112,15 @@ LIES: list[tuple[bytes, ...]] = [
     (b"S", block(0.5), b'D[1, 44100, [], 1, ""]'), (b"S", block(0.5), b'D[1, 8000, [], -1, ""]'),
     (b"S", block(0.5), b"S", b'D[1, 8000, [], 1, ""]'), (b"S", b'D[0, 44100, [], 1, ""]'),
 ]  # fmt: skip
+
+
+def test_workers_come_up_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is up only once the other is about to be: one after the other they never would."""
+    both = threading.Barrier(2)
+    monkeypatch.setattr(isolate, "_Worker", lambda *_: both.wait(timeout=5))
+    workers = isolate._Workers(1.0, 2**30, read_through)
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(lambda _: workers._take(), range(2))) == [0, 1]  # type: ignore[type-var]
 
 
 @pytest.fixture

@@ -113,7 +113,7 @@ class _Workers:
                 worker = self.idle.pop()
                 if worker.process.is_alive():
                     return worker
-            return _Worker(self.target, self.memory)
+        return _Worker(self.target, self.memory)  # without the lock: it may take long to come up
 
 
 class _Worker:
