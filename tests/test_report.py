@@ -421,6 +421,19 @@ def test_off_by_and_the_points_of_the_diagram_have_intervals() -> None:
     assert diagram.count('class="whisker"') == diagram.count("<circle") > 1
 
 
+def test_the_calibration_error_has_one_interval_wherever_it_stands() -> None:
+    alien = decided("alien.wav", "z", {"a": 9.0, "b": 0.0}, "g0")  # of no label of the model, so in neither
+    found = synthetic(["a", "b"], 60, groups=30)
+    page = html_page(replace(found, predictions=[*found.predictions, alien]), Context())
+    card = page.split("<h3>calibration error</h3>", 1)[1].split("</div></div>")[0]
+    figures = re.findall(r"<b>([\d.]+) %</b>.*95 % interval ([\d.]+) % to ([\d.]+) %", card)
+    caption = re.findall(r"off by ([\d.]+) %  \(95 % interval ([\d.]+) to ([\d.]+) %[^)]*\); 60 clips", page)
+    assert len(figures) == 1
+    assert figures == caption
+    counts = [int(count) for count in re.findall(r"<title>(\d+) answers", page.split('aria-label="Posteriors')[1])]
+    assert sum(counts) == 60
+
+
 def test_an_error_says_the_answer_then_the_truth() -> None:
     page = html_page(Evaluation([decided("x.wav", "ant", {"ant": 0.0, "bee": 1.5})], ["ant", "bee"]), Context())
     assert "bee instead of ant, by 1.50 nats per frame" in "".join(Reader(page).texts)

@@ -93,7 +93,7 @@ def html_page(found: Evaluation | CrossValidation, context: Context) -> str:
         sections.classes(pooled, trials),
         sections.folds(found),
         score_sections.scores(trials),
-        score_sections.curves(trials),
+        score_sections.curves(trials, pooled.posterior_figures.get("calibration_error")),
         score_sections.detectors(pooled),
         score_sections.open_set(pooled.open_set),
         sections.durations(context.durations),
