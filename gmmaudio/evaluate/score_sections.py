@@ -79,10 +79,11 @@ def open_set(found: OpenSet | None) -> Markup | None:
     leads = charts.histogram("Leads of known and unknown clips", f"lead, {measure}", "% of each", kinds, shares=True)
     equal = equal_error_rate(known, unknown)
     title = f"DET curve: known clips refused against unknown ones accepted; equal error rate {100 * equal:.1f} %"
+    dot = "The dot: equal error rate, as above, on the curve's convex hull."
     words = "Misses are known clips refused, false alarms unknown ones accepted, at every threshold of the lead."
     drawn = [
         figure(leads, "Lead: the likeliest label's likelihood against the mean of all others."),
-        figure(charts.det(title, error_rates(known, unknown), equal), f"{words} The dot: equal error rate, as above."),
+        figure(charts.det(title, error_rates(known, unknown), equal), f"{words} {dot}"),
     ]
     answers = Counter(clip.label or "(refused)" for clip in found.unknown)
     rows: list[list[Cell]] = [[(label, None), (str(count), count)] for label, count in answers.most_common()]
@@ -130,7 +131,7 @@ def _det(trials: Trials) -> Markup:
     title = f"DET curve: misses against false alarms; equal error rate {100 * error.value:.1f} %"
     words = (
         "The same on axes on which normally distributed scores make a line; down and left is better. The dot: equal"
-        f" error rate {with_interval(*error)}."
+        f" error rate {with_interval(*error)}, on the curve's convex hull."
     )
     return figure(charts.det(title, rates, error.value, behind), words)
 
