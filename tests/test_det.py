@@ -50,7 +50,7 @@ def test_a_det_curve_by_hand() -> None:
     np.testing.assert_allclose(found, np.clip(CORNERS, 0.1, None), atol=1e-4)
     assert axis_names(svg) == ["false alarms, %", "misses, %"]
     ticks = re.findall(r'class="(?:end|middle)">([\d.]+)<', svg)
-    assert ticks == ["10", "20", "40"] * 2
+    assert ticks == ["10", "20", "40", "60"] * 2
 
 
 def test_the_equal_error_rate_is_marked() -> None:
@@ -64,17 +64,39 @@ def test_the_equal_error_rate_is_marked() -> None:
 @pytest.mark.parametrize(
     ("targets", "others", "ticks"),
     [
-        ([1.0], [0.0], ["40"]),  # no error at all
-        ([0.0], [1.0], ["40"]),  # nothing but errors
-        (np.arange(400) + 0.5, np.arange(400) - 300.0, ["0.1", "0.5", "2", "5", "10", "20", "40"]),
+        ([1.0], [0.0], ["20", "40", "60"]),  # no error at all
+        (np.arange(400) + 0.5, np.arange(400) - 300.0, ["0.1", "0.5", "2", "5", "10", "20", "40", "60"]),
     ],
 )
 def test_axes_begin_below_the_least_rate_that_is_seen(targets, others, ticks) -> None:  # type: ignore[no-untyped-def]
-    (low, high), named = charts.det_axis(error_rates(targets, others))
+    (low, high), named = charts.det_axis(error_rates(targets, others), equal_error_rate(targets, others))
     assert [name for _, name in named] == ticks
     assert (low, high) == pytest.approx((norm.ppf(float(ticks[0]) / 100), norm.ppf(0.6)), abs=1e-9)
     assert "nan" not in (svg := str(charts.det("t", error_rates(targets, others), 0.0)))
     assert "inf" not in svg
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_curve_worse_than_chance_is_seen_between_several_ticks(seed: int) -> None:
+    # Normal scores whose means differ by -0.25 have the area Phi(-0.25 / sqrt 2) = 0.43 and errors that meet at
+    # Phi(0.125) = 0.55; the hull of such is about that of a coin.
+    draw = np.random.default_rng(seed)
+    sides = draw.normal(-0.25, size=60), draw.normal(size=40)
+    rates, equal = error_rates(*sides), equal_error_rate(*sides)
+    (low, high), named = charts.det_axis(rates, equal)
+    assert [name for _, name in named] == ["2", "5", "10", "20", "40", "60", "80", "90", "95", "98"]
+    inside = [(low <= norm.ppf(rates.miss)) & (norm.ppf(rates.miss) <= high), low <= norm.ppf(rates.false_alarm)]
+    assert np.logical_and.reduce(inside).mean() > 0.8
+    svg = str(charts.det("t", rates, equal))
+    x, y = (float(svg.split(f'{name}="')[1].split('"')[0]) for name in ("cx", "cy"))
+    np.testing.assert_allclose(rates_at(svg, [(x, y)]), [[equal, equal]], atol=1e-4)
+
+
+def test_the_dot_is_inside_also_where_the_hull_lies_below_all_rates_seen() -> None:
+    # t o t o: the corners (0, 1/2) and (1/2, 0) of the hull meet at 1/4, below 1/2, the only rate between 0 and 1.
+    (low, _), named = charts.det_axis(error_rates([4.0, 2.0], [3.0, -1.0]), 0.25)
+    assert low < norm.ppf(0.25)
+    assert len(named) >= 3
 
 
 def test_the_page_has_a_curve_for_all_and_one_for_each_label_and_says_what_it_shows() -> None:
@@ -85,7 +107,10 @@ def test_the_page_has_a_curve_for_all_and_one_for_each_label_and_says_what_it_sh
     svg = page.split(f'aria-label="{title}"', 1)[1].split("</figure>")[0]
     assert svg.count('class="curve plain"') == 1
     assert re.findall(r"<polyline[^>]*faint[^>]*><title>(\w)</title>", svg) == ["a", "b"]
-    assert re.search(r"The dot: equal error rate 25.0 %  \(95 % interval [\d.]+ to [\d.]+ %, t over groups\)", svg)
+    assert re.search(
+        r"The dot: equal error rate 25.0 %  \(95 % interval [\d.]+ to [\d.]+ %, t over groups\), on the curve.*hull",
+        svg,
+    )
     many = html_page(synthetic([f"{i:02}" for i in range(21)], 210), Context())
     assert 'class="curve faint"' not in many
 

@@ -105,6 +105,23 @@ def test_durations_at_which_score_refuses_unasked(refused: tuple[float, ...], un
     assert (found.unasked, found.gated) == (unasked, bool(levels))
 
 
+def test_the_note_has_the_figures_as_score_answers_by_itself(trained: Trained) -> None:
+    # Few known clips are refused at 500 frames, many at 100: of the two that the gate refuses, the known one has 100.
+    levels = tuple(Level(1.0, n, 1.0, 0.05, 0.0, 0.1, share, 0.0, 1.0, 9, 9) for n, share in ((100, 0.3), (500, 0.02)))
+    classifier = replace(trained.classifier, labels=tuple(LABELS), gate=Gate(0.05, levels))
+
+    def note(known: int, unknown: int) -> str:
+        told = [replace(clip, frames=known) for clip in clips(KNOWN)]
+        _, found = divided([*told, *(replace(clip, frames=unknown) for clip in clips(UNKNOWN))], classifier)
+        assert found is not None
+        return found.note
+
+    # One of three known clips, and one of two unknown, is refused by the gate.
+    assert note(100, 500).endswith("; as score answers by itself: false accepts 50.0 %, false rejects 0.0 %")
+    assert note(500, 100).endswith("; as score answers by itself: false accepts 100.0 %, false rejects 33.3 %")
+    assert note(500, 500).endswith("known clips as long")  # as measured
+
+
 def test_one_label_among_the_known_has_no_cost() -> None:
     found = open_set(known=clips(KNOWN[:1] + KNOWN[2:]))
     assert found.figures["cavg"] is None

@@ -24,6 +24,7 @@ from gmmaudio.corpus.excerpt import MP3_RATE, loudest, mp3
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.evaluate import charts
 from gmmaudio.evaluate.cross_validation import CrossValidation
+from gmmaudio.evaluate.durations import Durations
 from gmmaudio.evaluate.evaluation import Evaluation, Prediction
 from gmmaudio.evaluate.finding import Finding
 from gmmaudio.evaluate.markup import Markup, join, tag
@@ -155,7 +156,7 @@ def test_sections_appear_with_what_they_show() -> None:
         command="gmmaudio evaluate m d",
         model={"seed": 7, "classes": {"a": {"clips": 3, "gain": [1.0, 2.0]}, "b": {"clips": 4, "gain": [1.0, 3.0]}}},
         findings=[Finding("copies", "serious", "2 copies", "drop", (("p", "q"),))],
-        durations={1.0: found, 3.0: found},
+        durations=Durations({1.0: found, 3.0: found}),
     )
     found = evaluation_of_folds()
     page = html_page(CrossValidation(found, ["1", "1", "2", "2"]), context)
@@ -164,6 +165,29 @@ def test_sections_appear_with_what_they_show() -> None:
         assert part in text
     assert page.count("How much sound it takes") == 1
     assert "no groups" not in text
+
+
+def test_durations_on_the_page_have_the_costs_and_what_is_missing() -> None:
+    # By hand: all accepted rightly costs nothing; in the shorter pieces half of b's clips are taken for a.
+    right = [decided("1", "a", {"a": 2.0, "b": 0.0}, "g1"), decided("2", "b", {"a": 0.0, "b": 2.0}, "g2")]
+    half = [*right, decided("3", "b", {"a": 2.0, "b": 0.0}, "g3"), decided("4", "a", {"a": 2.0, "b": 0.0}, "g4")]
+    short = Evaluation(half, ["a", "b"], warnings=["2 of 6 pieces could not be scored"])
+    found = Durations({3.0: Evaluation(right, ["a", "b"]), 1.0: short}, {60.0: "no clip is as long as 60 s"})
+    page = (
+        html_page(short, Context(durations=found)).split("<h2>How much sound it takes</h2>")[1].split("</section>")[0]
+    )
+    heads = re.findall(r'<button type="button">([^<]*)</button>', page)
+    assert heads[-4:] == ["Cavg", "Cllr (bits)", "min-Cllr (bits)", "calibration error"]
+    rows = [[cell.split()[0] for cell in row] for row in rows_of(page, "sortable")]
+    sure = 1 / (1 + np.exp(-2))  # Bayes, equal priors
+    bits = -np.log2([sure, 1 - sure])
+    # Of b one of two is missed, which is a's false alarm as well: each detector's cost is half of 1/2.
+    # Cllr of either detector: the mean of a's bits (all right) and b's (half wrong). Confidence is the same throughout.
+    costs = [(0.0, bits[0], 1 - sure), (0.25, (bits[0] + bits.mean()) / 2, abs(0.75 - sure))]
+    for row, (cavg, cllr, off) in zip(rows, reversed(costs), strict=True):
+        assert [row[-4], row[-3], row[-1]] == [f"{value:.3f}" for value in (cavg, cllr, off)]
+    assert "<li>1 s: 2 of 6 pieces could not be scored</li>" in page
+    assert "<li>no clip is as long as 60 s</li>" in page
 
 
 def evaluation_of_folds() -> Evaluation:
@@ -203,7 +227,7 @@ def hostile() -> tuple[Evaluation, Context]:
     context = Context(
         title=HOSTILE, command=HOSTILE, model={HOSTILE: {HOSTILE: [HOSTILE]}}, entries=entries,
         findings=[Finding(HOSTILE, HOSTILE, HOSTILE, HOSTILE, ((HOSTILE,),))],
-        durations={1.0: Evaluation(clips, labels)},
+        durations=Durations({1.0: Evaluation(clips, labels)}, {9.0: HOSTILE}),
     )  # fmt: skip
     return Evaluation(clips, labels, [error], [HOSTILE]), context
 
@@ -419,6 +443,19 @@ def test_off_by_and_the_points_of_the_diagram_have_intervals() -> None:
     page = html_page(synthetic(["a", "b"], 40, groups=8), Context())
     diagram = page.split("Posteriors as they come", 1)[1].split("</svg>")[0]
     assert diagram.count('class="whisker"') == diagram.count("<circle") > 1
+
+
+def test_the_calibration_error_has_one_interval_wherever_it_stands() -> None:
+    alien = decided("alien.wav", "z", {"a": 9.0, "b": 0.0}, "g0")  # of no label of the model, so in neither
+    found = synthetic(["a", "b"], 60, groups=30)
+    page = html_page(replace(found, predictions=[*found.predictions, alien]), Context())
+    card = page.split("<h3>calibration error</h3>", 1)[1].split("</div></div>")[0]
+    figures = re.findall(r"<b>([\d.]+) %</b>.*95 % interval ([\d.]+) % to ([\d.]+) %", card)
+    caption = re.findall(r"off by ([\d.]+) %  \(95 % interval ([\d.]+) to ([\d.]+) %[^)]*\); 60 clips", page)
+    assert len(figures) == 1
+    assert figures == caption
+    counts = [int(count) for count in re.findall(r"<title>(\d+) answers", page.split('aria-label="Posteriors')[1])]
+    assert sum(counts) == 60
 
 
 def test_an_error_says_the_answer_then_the_truth() -> None:

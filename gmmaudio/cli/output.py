@@ -48,9 +48,8 @@ def print_figures(
         kind = "evaluation" if found is pooled else "cross-validation"
         data = Path(options.data).resolve()
         title = f"{data.parent.name}/{data.name}: {kind}" if data.is_file() else f"{data.name}: {kind}"
-        more: dict[str, Any] = {} if durations is None else {"durations": durations.found}
-        more |= {"findings": findings(options, entries, read), "read": read, "rate": rate}
-        context = Context(title, options.command, model, at_hand(options, entries), **more)
+        more = findings(options, entries, read), durations, read, rate
+        context = Context(title, options.command, model, at_hand(options, entries), *more)
         write_report(Path(options.report), found, pooled, context, durations)
         log.info("wrote %s", printable(options.report))
     print((as_json if options.format == "json" else as_text)(found, durations))

@@ -26,9 +26,12 @@ _BINS = 36
 _LETTER = 6  # width of one in the legend
 _MOST_POINTS = 400  # of a curve: more cannot be seen
 
-DET_RATES = (0.0001, 0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4)
+DET_RATES = (0.0001, 0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.98)
 """Named on the axes of a DET curve."""
-DET_TOP = 0.6  # where they end: beyond, chance is better
+DET_TOP = 0.6  # where they end, for detectors of any use: beyond, chance is better
+_DET_LOW = 0.2  # where they begin at the latest: a single tick is no scale
+_DET_POOR = 0.4  # a curve whose errors meet above this is shown as a whole
+_DET_WHOLE = (0.02, 0.98)
 MOST_CURVES = 20
 """Labels whose DET curves can be told apart."""
 
@@ -100,6 +103,8 @@ def roc(title: str, false_alarm: Floats, hit: Floats) -> Markup:
 def det(title: str, rates: ErrorRates, equal: float, others: Mapping[str, ErrorRates] = MappingProxyType({})) -> Markup:
     """A DET curve on normal-deviate axes, its equal error rate marked where misses are as frequent as false alarms.
 
+    That is so on the curve's convex hull, so that the dot may lie below the curve.
+
     Parameters
     ----------
     title : str
@@ -118,7 +123,7 @@ def det(title: str, rates: ErrorRates, equal: float, others: Mapping[str, ErrorR
     >>> str(det("DET curve", error_rates(*sides), equal_error_rate(*sides)))[:5]
     '<svg '
     """
-    span, ticks = det_axis(rates)
+    span, ticks = det_axis(rates, equal)
     plane = _Plane(span, span)
     faint = [_det_curve(plane, other, "curve faint", name) for name, other in others.items()]
     at = float(np.clip(probit([equal])[0], *span))
@@ -129,23 +134,31 @@ def det(title: str, rates: ErrorRates, equal: float, others: Mapping[str, ErrorR
     return _chart(title, plane, ("false alarms, %", "misses, %"), shapes, names, ticks)
 
 
-def det_axis(curve: ErrorRates) -> tuple[tuple[float, float], list[tuple[float, str]]]:
+def det_axis(curve: ErrorRates, equal: float) -> tuple[tuple[float, float], list[tuple[float, str]]]:
     """The ends of a DET curve's axes, and what is named on them: from below the least rate that is seen to 60 %.
+
+    A curve whose errors meet above 40 %, no better than chance or hardly, would not be seen there: from 2 to 98 %.
 
     Examples
     --------
     >>> from gmmaudio.measures.detection import error_rates
-    >>> span, ticks = det_axis(error_rates([1.0, 2.0], [0.0, 1.5]))    # rates of 0, 1/2 and 1
+    >>> span, ticks = det_axis(error_rates([1.0, 2.0, 3.0], [0.0, 0.5, 1.5]), 1 / 6)    # rates of 0, 1/3, 2/3 and 1
     >>> [name for _, name in ticks]
-    ['40']
+    ['10', '20', '40', '60']
     """
-    both = np.stack([curve.miss, curve.false_alarm])
-    seen = both[:, both.max(axis=0) <= DET_TOP]
-    least = min(seen[seen > 0], default=DET_TOP)
-    low = max((rate for rate in DET_RATES if rate < least), default=DET_RATES[0])
-    ticks = [rate for rate in DET_RATES if rate >= low]
-    first, last = probit([low, DET_TOP])
+    low, top = _det_ends(curve, equal)
+    ticks = [rate for rate in DET_RATES if low <= rate <= top]
+    first, last = probit([low, top])
     return (float(first), float(last)), [(float(probit([rate])[0]), f"{100 * rate:g}") for rate in ticks]
+
+
+def _det_ends(curve: ErrorRates, equal: float) -> tuple[float, float]:
+    both = np.stack([curve.miss, curve.false_alarm])
+    if both.max(axis=0).min() > _DET_POOR:
+        return _DET_WHOLE
+    seen = np.append(both[:, both.max(axis=0) <= DET_TOP], equal)
+    least = min(seen[seen > 0], default=DET_TOP)
+    return max((rate for rate in DET_RATES if rate < least and rate <= _DET_LOW), default=DET_RATES[0]), DET_TOP
 
 
 def _det_curve(plane: _Plane, rates: ErrorRates, kind: str, name: str = "") -> Markup:

@@ -67,7 +67,7 @@ def det_figure(found: Evaluation) -> Figure:
     figure = Figure(figsize=(_SIZE + _LEGEND * bool(single), _SIZE), layout=layout)
     FigureCanvasAgg(figure)
     axes, pooled, rates = figure.subplots(), error_figure(trials), error_rates(trials.targets, trials.others)
-    _scale(axes, rates)
+    _scale(axes, rates, pooled.value)
     errors = {label: label_error(trials, label) for label in single}
     for (label, curve), colour in zip(single.items(), palette(len(single)), strict=True):
         _draw(axes, curve, errors[label], f"{detector_cell('equal_error_rate', errors[label])}  {shown(label)}", colour)
@@ -76,9 +76,9 @@ def det_figure(found: Evaluation) -> Figure:
     return figure
 
 
-def _scale(axes: Axes, rates: ErrorRates) -> None:
+def _scale(axes: Axes, rates: ErrorRates, equal: float) -> None:
     """Normal deviates, named by their rates in per cent; the line where both errors are equal."""
-    span, ticks = det_axis(rates)
+    span, ticks = det_axis(rates, equal)
     places, names = zip(*ticks, strict=True)
     axes.set(xlim=span, ylim=span, aspect="equal", xlabel="false alarms, %", ylabel="misses, %")
     axes.set_xticks(places, names)

@@ -52,6 +52,8 @@ class Prediction:
         What the classifier said in full: scores, posteriors, margin; None where only the label is known.
     sample_hash : str or None
         Of the samples that it was decided by, if known: by that the clip is known again.
+    frames : int or None
+        How many it was decided by, if known.
     """
 
     path: str
@@ -63,6 +65,7 @@ class Prediction:
     end: float | None = None
     decision: Decision | None = None
     sample_hash: str | None = None
+    frames: int | None = None
 
 
 @dataclass(frozen=True)

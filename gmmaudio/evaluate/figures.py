@@ -15,7 +15,6 @@ from gmmaudio.evaluate.posterior_figures import TITLES
 from gmmaudio.evaluate.sure_figure import Figure, figure_of
 from gmmaudio.evaluate.tables import number, percent
 from gmmaudio.evaluate.trials import Trials
-from gmmaudio.measures.calibration import reliability
 from gmmaudio.measures.detection import area_under_curve, equal_error_rate
 from gmmaudio.measures.intervals import Interval
 
@@ -136,10 +135,3 @@ def area_figure(trials: Trials) -> Figure:
     """The area under the ROC curve of all labels pooled."""
     groups = [clip.group for clip in trials.clips]
     return figure_of(lambda some: area_under_curve(*trials.sides(some)), groups, work=trials.leads.size)
-
-
-def calibration_figure(trials: Trials) -> Figure:
-    """How far the confidences are off."""
-    right, confidences = trials.right, trials.confidences
-    groups = [clip.group for clip in trials.clips]
-    return figure_of(lambda some: reliability(right[some], confidences[some]).error, groups)

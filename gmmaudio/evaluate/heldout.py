@@ -251,4 +251,6 @@ def prediction(classifier: Classifier, example: Example) -> Prediction:
     decision = classifier.decide_frames(example.frames, example.seconds, example.voiced_seconds)
     entry = example.entry
     where = (entry.group, example.seconds, entry.start, entry.end)
-    return Prediction(entry.name, entry.label, decision.label, *where, decision, example.sample_hash)
+    return Prediction(
+        entry.name, entry.label, decision.label, *where, decision, example.sample_hash, len(example.frames)
+    )

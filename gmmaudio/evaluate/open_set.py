@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gmmaudio.classify.classifier import Classifier, Decision
-from gmmaudio.classify.gate import UNKNOWN
+from gmmaudio.classify.gate import UNKNOWN, Gate
 from gmmaudio.errors import DataError
 from gmmaudio.evaluate.evaluation_text import counted, with_interval
 from gmmaudio.evaluate.posterior_figures import clips_of, shown_figure
@@ -62,6 +62,8 @@ class OpenSet:
         Whether the model has learned when to refuse.
     unasked : "every", "some" or "no"
         Durations at which ``score`` refuses without ``--unknown always``, which is what is measured here.
+    by_itself : (float, float), optional
+        The false accepts and rejects where ``score`` is not told whether to refuse. Default: not known.
     """
 
     known: Sequence[Prediction]
@@ -69,6 +71,7 @@ class OpenSet:
     labels: Sequence[str]
     gated: bool
     unasked: str
+    by_itself: tuple[float, float] | None = None
 
     @cached_property
     def figures(self) -> dict[str, Figure | None]:
@@ -165,7 +168,11 @@ class OpenSet:
         """What is to be said of the gate; empty where it is used as a matter of course."""
         if not self.gated:
             return "the model has not learned when to answer unknown: there are no false accepts and rejects"
-        return _NOTES[self.unasked]
+        measured = tuple(one.value for name in SHARES[:2] if (one := self.figures[name]))
+        if self.by_itself is None or self.by_itself == measured:
+            return _NOTES[self.unasked]
+        accepts, rejects = (f"{100 * share:.1f} %" for share in self.by_itself)
+        return f"{_NOTES[self.unasked]}; as score answers by itself: false accepts {accepts}, false rejects {rejects}"
 
 
 def shown(name: str, figure: Figure) -> str:
@@ -205,7 +212,8 @@ def divided(predictions: Sequence[Prediction], classifier: Classifier) -> tuple[
     gate = classifier.gate
     bearable = [level.bearable for level in gate.levels] if gate else [False]
     unasked = "every" if all(bearable) else "some" if any(bearable) else "no"
-    found = OpenSet(known, unknown, classifier.labels, gate is not None, unasked) if known else None
+    how = gate is not None, unasked, _by_itself(gate, known, unknown)
+    found = OpenSet(known, unknown, classifier.labels, *how) if known else None
     return [answered(clip) for clip in predictions if clip.truth != UNKNOWN], found
 
 
@@ -216,6 +224,19 @@ def answered(clip: Prediction) -> Prediction:
     posteriors = clip.decision.posteriors
     label = max(posteriors, key=lambda name: posteriors[name])
     return replace(clip, label=label, decision=replace(clip.decision, label=label))
+
+
+def _by_itself(
+    gate: Gate | None, known: Sequence[Prediction], unknown: Sequence[Prediction]
+) -> tuple[float, float] | None:
+    """False accepts and rejects with the gate asked only where it is bearable; None where that cannot be told."""
+    if gate is None or not known or any(clip.frames is None for clip in (*known, *unknown)):
+        return None
+    refused = [
+        [clip.label is None and clip.frames is not None and gate.bearable(clip.frames) for clip in side]
+        for side in (unknown, known)
+    ]
+    return float(np.mean(np.logical_not(refused[0]))), float(np.mean(refused[1]))
 
 
 def _share(clips: Sequence[Prediction], refused: bool) -> Figure:

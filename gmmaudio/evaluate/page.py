@@ -17,6 +17,7 @@ import gmmaudio
 from gmmaudio.corpus.audio import Reader, read_through
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.evaluate import score_sections, sections
+from gmmaudio.evaluate.durations import Durations
 from gmmaudio.evaluate.evaluation import Evaluation
 from gmmaudio.evaluate.evaluation_text import extent
 from gmmaudio.evaluate.figures import headlines, headlines_of
@@ -44,8 +45,8 @@ class Context:
         Where the clips are, for the sound of the worst errors.
     findings : sequence of Finding or None
         The audit's; None where there was none.
-    durations : mapping of float to Evaluation
-        What was found when the clips were cut to so many seconds.
+    durations : Durations or None
+        What was found when the clips were cut short; None where they were not.
     read : Reader
         What reads the clips; default: this process.
     rate : int or None
@@ -57,7 +58,7 @@ class Context:
     model: Mapping[str, Any] = field(default_factory=dict)
     entries: Sequence[Entry] = ()
     findings: Sequence[Finding] | None = None
-    durations: Mapping[float, Evaluation] = field(default_factory=dict)
+    durations: Durations | None = None
     read: Reader = read_through
     rate: int | None = None
 
@@ -93,7 +94,7 @@ def html_page(found: Evaluation | CrossValidation, context: Context) -> str:
         sections.classes(pooled, trials),
         sections.folds(found),
         score_sections.scores(trials),
-        score_sections.curves(trials),
+        score_sections.curves(trials, pooled.posterior_figures.get("calibration_error")),
         score_sections.detectors(pooled),
         score_sections.open_set(pooled.open_set),
         sections.durations(context.durations),

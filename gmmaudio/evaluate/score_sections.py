@@ -10,7 +10,7 @@ from gmmaudio.classify.classifier import Decision
 from gmmaudio.evaluate import charts
 from gmmaudio.evaluate.evaluation import Evaluation
 from gmmaudio.evaluate.evaluation_text import extent_of, with_interval
-from gmmaudio.evaluate.figures import area_figure, calibration_figure, error_figure, headlines, open_set_headlines
+from gmmaudio.evaluate.figures import area_figure, error_figure, headlines, open_set_headlines
 from gmmaudio.evaluate.label_figures import HEADS, detector_cell
 from gmmaudio.evaluate.markup import Markup, tag
 from gmmaudio.evaluate.open_set import OpenSet
@@ -61,14 +61,12 @@ def unit(decision: Decision) -> str:
     return "nominal nats" if decision.score_kind == "logit" else "nats per frame"
 
 
-def curves(trials: Trials | None) -> Markup | None:
-    """ROC and DET curves, and reliability."""
-    if trials is None:
+def curves(trials: Trials | None, off: Figure | None) -> Markup | None:
+    """ROC and DET curves, and reliability with the calibration error, if it is known; nothing without own clips."""
+    if trials is None or not trials.truth.any():
         return None
-    drawn = [_roc(trials), _det(trials)] if trials.truth.any() else []
-    return tag(
-        "section", tag("h2", "Detection and calibration"), tag("div", *drawn, _reliability(trials), class_="charts")
-    )
+    drawn = _roc(trials), _det(trials), _reliability(trials, off)
+    return tag("section", tag("h2", "Detection and calibration"), tag("div", *drawn, class_="charts"))
 
 
 def open_set(found: OpenSet | None) -> Markup | None:
@@ -81,10 +79,11 @@ def open_set(found: OpenSet | None) -> Markup | None:
     leads = charts.histogram("Leads of known and unknown clips", f"lead, {measure}", "% of each", kinds, shares=True)
     equal = equal_error_rate(known, unknown)
     title = f"DET curve: known clips refused against unknown ones accepted; equal error rate {100 * equal:.1f} %"
+    dot = "The dot: equal error rate, as above, on the curve's convex hull."
     words = "Misses are known clips refused, false alarms unknown ones accepted, at every threshold of the lead."
     drawn = [
         figure(leads, "Lead: the likeliest label's likelihood against the mean of all others."),
-        figure(charts.det(title, error_rates(known, unknown), equal), f"{words} The dot: equal error rate, as above."),
+        figure(charts.det(title, error_rates(known, unknown), equal), f"{words} {dot}"),
     ]
     answers = Counter(clip.label or "(refused)" for clip in found.unknown)
     rows: list[list[Cell]] = [[(label, None), (str(count), count)] for label, count in answers.most_common()]
@@ -132,15 +131,17 @@ def _det(trials: Trials) -> Markup:
     title = f"DET curve: misses against false alarms; equal error rate {100 * error.value:.1f} %"
     words = (
         "The same on axes on which normally distributed scores make a line; down and left is better. The dot: equal"
-        f" error rate {with_interval(*error)}."
+        f" error rate {with_interval(*error)}, on the curve's convex hull."
     )
     return figure(charts.det(title, rates, error.value, behind), words)
 
 
-def _reliability(trials: Trials) -> Markup:
-    right = trials.right
-    found, off = reliability(right, trials.confidences), calibration_figure(trials)
-    groups = np.array([clip.group for clip in trials.clips], object)
+def _reliability(trials: Trials, off: Figure | None) -> Markup:
+    """Of the clips that the calibration error rests on: those of a label that the model can answer."""
+    own = trials.truth.any(axis=1)
+    right = trials.likeliest_right[own]
+    found = reliability(right, trials.confidences[own])
+    groups = np.array([clip.group for clip in trials.clips], object)[own]
     points = [found.point == point for point in range(len(found.count))]
     sure = [interval(right[held], groups[held].tolist()) for held in points]
     calibrated = all(clip.decision.calibrated for clip in trials.clips if clip.decision is not None)
@@ -150,9 +151,10 @@ def _reliability(trials: Trials) -> Markup:
         if calibrated
         else ("These posteriors are not calibrated: far too sure, for frames of a clip are not independent. ")
     )
+    told = f"; they are off by {with_interval(*off)}{_resting(off)}" if off else ""
     words = (
-        f"{doubt}On the dashed line, answers are right as often as they say; they are off by"
-        f" {with_interval(*off)}{_resting(off)}. Whiskers are 95 % intervals, {legend(map(mark, sure))}."
+        f"{doubt}On the dashed line, answers are right as often as they say{told}."
+        f" Whiskers are 95 % intervals, {legend(map(mark, sure))}."
     )
     return figure(charts.reliability_diagram(title, found, sure), words)
 

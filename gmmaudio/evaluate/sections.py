@@ -11,13 +11,15 @@ from gmmaudio.evaluate import charts
 from gmmaudio.evaluate.confusions import top_confusions
 from gmmaudio.evaluate.cross_validation import CrossValidation
 from gmmaudio.evaluate.decision_figures import PER_CLASS
+from gmmaudio.evaluate.durations import COLUMNS, Durations
 from gmmaudio.evaluate.evaluation import Evaluation
 from gmmaudio.evaluate.evaluation_text import TOP_CONFUSIONS, caveats, extent, with_interval
 from gmmaudio.evaluate.finding import Finding
 from gmmaudio.evaluate.label_figures import label_area
 from gmmaudio.evaluate.markup import Markup, tag
+from gmmaudio.evaluate.posterior_figures import TITLES
 from gmmaudio.evaluate.score_sections import figure, unit
-from gmmaudio.evaluate.sure_figure import Figure, in_brackets, legend, mark, share_of
+from gmmaudio.evaluate.sure_figure import Figure, bits_in_brackets, in_brackets, legend, mark, share_of
 from gmmaudio.evaluate.tables import DENSE, Cell, facts, matrix, number, percent, table
 from gmmaudio.evaluate.trials import Trials
 from gmmaudio.evaluate.worst import Mistake
@@ -145,23 +147,33 @@ def _share_cells(figure: Figure) -> list[Cell]:
     return [(percent(value), value), (bounds, sure.low), (sure.method, None), *sizes]
 
 
-def durations(found: Mapping[float, Evaluation]) -> Markup | None:
-    """The accuracy when clips are cut short."""
-    if not found:
+def durations(found: Durations | None) -> Markup | None:
+    """The accuracy and what posteriors tell when clips are cut short, and what could not be had of them."""
+    if found is None:
         return None
-    lengths = sorted(found)
-    cut = [found[length] for length in lengths]
+    lengths = sorted(found.found)
+    cut = [found.found[length] for length in lengths]
     rows: list[list[Cell]] = [
-        [(f"{length:g}", length), *_share_cells(Figure(one.accuracy, one.interval))]
+        [(f"{length:g}", length), *_share_cells(Figure(one.accuracy, one.interval)), *_cost_cells(one)]
         for length, one in zip(lengths, cut, strict=True)
     ]
     title = "Accuracy by length of clip"
     sure = [one.interval for one in cut]
     drawing = charts.with_intervals(title, "seconds", lengths, [one.accuracy for one in cut], sure)
-    numbers = table(["seconds", *SHARE_HEADS], rows, "A clip here is a piece of so many seconds.")
-    return tag(
-        "section", tag("h2", "How much sound it takes"), figure(drawing, "Whiskers are 95 % intervals."), numbers
-    )
+    marks = [mark(one.sure) for each in cut for one in each.posterior_figures.values() if one.sure]
+    words = f" In brackets 95 % intervals: {legend(marks)}." if marks else ""
+    heads = ["seconds", *SHARE_HEADS, *(TITLES[name] for name in COLUMNS)]
+    numbers = table(heads, rows, f"A clip here is a piece of so many seconds.{words}")
+    notes = [f"{length:g} s: {text}" for length in lengths for text in found.found[length].warnings]
+    notes += found.too_long.values()
+    lost = [tag("ul", *(tag("li", text) for text in dict.fromkeys(notes)))] if notes else []
+    drawn = figure(drawing, "Whiskers are 95 % intervals.")
+    return tag("section", tag("h2", "How much sound it takes"), drawn, numbers, *lost)
+
+
+def _cost_cells(found: Evaluation) -> list[Cell]:
+    figures = [found.posterior_figures.get(name) for name in COLUMNS]
+    return [("-", None) if one is None else (bits_in_brackets(one), one.value) for one in figures]
 
 
 def mistakes(found: Sequence[Mistake], of: Evaluation) -> Markup | None:

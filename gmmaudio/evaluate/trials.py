@@ -84,6 +84,11 @@ class Trials:
         return np.array([clip.label == clip.truth for clip in self.clips])
 
     @property
+    def likeliest_right(self) -> NDArray[np.bool_]:
+        """Whether each clip is of its likeliest label, be it refused or not (n,)."""
+        return np.asarray(np.take_along_axis(self.truth, self.leads.argmax(axis=1)[:, None], axis=1)[:, 0])
+
+    @property
     def confidences(self) -> Floats:
         """The posterior of the best label of each clip (n,)."""
         best = [max(clip.decision.posteriors.values()) for clip in self.clips if clip.decision is not None]
