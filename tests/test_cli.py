@@ -217,7 +217,12 @@ def test_the_further_methods_all_the_way(method: str, corpus: Path, tmp_path: Pa
     model = str(tmp_path / "model.safetensors")
     flags = ["--preset", "speech", "--split", "train", "--method", method, "--components", "8"]
     assert main(["train", str(corpus), *flags, "-o", model]) == 0
-    assert "calibrated on" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "calibrated on" in told
+    # Of each label one fold of three is held out, 4 clips: 16 unknown clips in all, and 20 are wanted.
+    assert told.count("note: unknown at ") == told.count("note: unknown at any duration") == 1
+    assert "no threshold of its own at about 1, 2 s: fewer than 20 clips of labels held out are that long" in told
+    assert "all durations share one" in told
     test = [model, str(corpus), "--split", "test", "--format", "json"]
     assert main(["evaluate", *test, "--durations", "1,0.5"]) == 0
     figures = json.loads(capsys.readouterr().out)

@@ -14,7 +14,7 @@ from scipy.stats import norm
 from gmmaudio.classify.calibrate import Calibration
 from gmmaudio.classify.calibration_fit import HeldOut
 from gmmaudio.classify.gate import Gate, Level, gate_from, lead, refuse_reserved
-from gmmaudio.classify.gate_fit import best_leads, by_duration, fit_gate, upper_quantile
+from gmmaudio.classify.gate_fit import best_leads, by_duration, fit_gate, least_clips, scarce_durations, upper_quantile
 from gmmaudio.errors import DataError
 from gmmaudio.measures.multiclass import detection_llrs
 from gmmaudio.tensors import Broken
@@ -202,6 +202,19 @@ def test_a_duration_of_one_label_only_goes_with_the_nearest() -> None:
     many, one = normal_clips(100, 0.0, 1), lasting(normal_clips(100, 0.0, 2), 10.0)
     (part,) = by_duration(found := joined(many, replace(one, truth=np.zeros(100, int))), found, 20)
     assert part.outside.sum() == 200
+
+
+def test_durations_of_too_few_unknown_clips_are_named() -> None:
+    def clips(count: int, seconds: float) -> HeldOut:
+        return lasting(normal_clips(count, 0.0, 1), seconds)
+
+    assert least_clips(0.05) == 20  # of 20 clips 5 % are one
+    one_label = replace(clips(40, 30.0), truth=np.zeros(40, int))
+    some = joined(clips(20, 1.0), clips(19, 3.0), clips(20, 10.0), one_label)
+    assert scarce_durations(some, 20) == [3.0, 30.0]
+    assert scarce_durations(joined(clips(20, 1.0), clips(20, 10.0)), 20) == []
+    assert scarce_durations(joined(clips(10, 1.0), clips(10, 10.0)), 20) == [1.0, 10.0]
+    assert scarce_durations(clips(10, 1.0), 20) == []  # there is no other duration
 
 
 def test_longer_clips_with_no_more_frames_are_not_told_apart() -> None:

@@ -90,3 +90,26 @@ def test_a_name_that_is_no_label_leaves_no_half_written_table(model: Path, clips
     out, err = capsys.readouterr()
     assert out == ""
     assert "note:" not in err
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--window", "500"], "2 of 2 recordings are shorter than the window of 500 s, and decided whole"),
+        (["--window", "2"], ""),  # just as long
+        (["--window", "1.5"], ""),  # the rest of 0.5 s goes with it
+        (["--window", "0.5", "--hop", "0.8"], "windows of 0.5 s every 0.8 s: the 0.3 s between them are never heard"),
+        (["--window", "0.5", "--hop", "0.5"], ""),
+        (["--window", "500", "--hop", "600", "--quiet"], ""),
+    ],
+)
+def test_windows_that_are_too_long_or_lie_apart(
+    flags: list[str], said: str, model: Path, clips: list[str], capsys: Capture
+) -> None:
+    err = told(capsys, str(model), *clips, *flags)
+    assert [line.removeprefix("note: ") for line in err.splitlines() if "window" in line] == ([said] if said else [])
+
+
+def test_one_recording_shorter_than_the_window(model: Path, clips: list[str], capsys: Capture) -> None:
+    err = told(capsys, str(model), clips[0], "--window", "3", "--format", "jsonl")
+    assert err == "note: the recording is shorter than the window of 3 s, and decided whole\n"

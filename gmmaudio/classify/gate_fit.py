@@ -54,7 +54,7 @@ def fit_gate(
     if not 0 < false_accept < 1:
         raise DataError("bad_setting", f"a false-accept rate of {false_accept}; it lies between 0 and 1", "take 0.05")
     known, unknown = best_leads(calibration, inside), best_leads(calibration, outside)
-    parts = by_duration(inside, outside, ceil(1 / false_accept))
+    parts = by_duration(inside, outside, least_clips(false_accept))
     frames = [part.frames for part in parts]
 
     def curve(kept: Flags) -> list[float]:
@@ -112,7 +112,7 @@ def by_duration(inside: HeldOut, outside: HeldOut, least: int) -> list[Part]:
     other; all go together where none is left. Of two neighbours of which the longer has no more frames, the one with
     fewer unknown pieces does so, too: the longer, if there are as many.
     """
-    ins, outs = (np.round(RUNGS * np.log10(found.seconds)) for found in (inside, outside))
+    ins, outs = _rungs(inside), _rungs(outside)
     kept = [rung for rung in np.unique(outs) if _enough(outside, outs == rung, least)] or [outs[0]]
     while True:
         near_in, near_out = (np.array(kept)[np.abs(rungs[:, None] - kept).argmin(axis=1)] for rungs in (ins, outs))
@@ -122,6 +122,27 @@ def by_duration(inside: HeldOut, outside: HeldOut, least: int) -> list[Part]:
             return parts
         shorter, longer = (parts[place].outside.sum() for place in (stuck, stuck + 1))
         del kept[stuck + 1 if longer <= shorter else stuck]
+
+
+def least_clips(false_accept: float) -> int:
+    """From how many unknown clips on a duration has a threshold of its own: one of them may then be accepted."""
+    return ceil(1 / false_accept)
+
+
+def scarce_durations(outside: HeldOut, least: int) -> list[float]:
+    """The durations in seconds, medians, that go with others because their unknown clips are too few, or of one label.
+
+    Where there is one duration only, none does.
+    """
+    rungs = _rungs(outside)
+    each = [rungs == rung for rung in np.unique(rungs)]
+    few = [float(np.median(outside.seconds[rows])) for rows in each if not _enough(outside, rows, least)]
+    return few if len(each) > 1 else []
+
+
+def _rungs(found: HeldOut) -> Floats:
+    result: Floats = np.round(RUNGS * np.log10(found.seconds))
+    return result
 
 
 def _enough(found: HeldOut, rows: Flags, least: int) -> bool:

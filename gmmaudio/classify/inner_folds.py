@@ -18,7 +18,7 @@ from gmmaudio.classify.calibrate import Calibration
 from gmmaudio.classify.calibration_fit import HeldOut, fit_calibration
 from gmmaudio.classify.examples import Example
 from gmmaudio.classify.gate import Gate
-from gmmaudio.classify.gate_fit import FALSE_ACCEPT, fit_gate
+from gmmaudio.classify.gate_fit import FALSE_ACCEPT, fit_gate, least_clips, scarce_durations
 from gmmaudio.classify.pieces import LENGTHS, SLACK, piece_examples
 from gmmaudio.classify.scorers import Scorer
 from gmmaudio.corpus.audio import Reader, read_through
@@ -107,7 +107,18 @@ def calibrate(
             outside = without_own(inside) if separate else outsiders(examples, folds, train_fold, pieces, jobs)
         except DataError as error:
             return Learned(calibration, None, (f"nothing is answered unknown: {error.message}",))
-        return Learned(calibration, fit_gate(calibration, inside, outside, false_accept, seed))
+        gate = fit_gate(calibration, inside, outside, false_accept, seed)
+        few = scarce_durations(outside, least_clips(false_accept))
+        return Learned(calibration, gate, (_scarce(few, false_accept, gate),) if few else ())
+
+
+def _scarce(few: Sequence[float], false_accept: float, gate: Gate) -> str:
+    """Why the gate has no line for some durations."""
+    return (
+        f"unknown has no threshold of its own at about {', '.join(f'{seconds:.3g}' for seconds in few)} s: fewer than"
+        f" {least_clips(false_accept)} clips of labels held out are that long, or all are of one label; "
+        + ("all durations share one" if len(gate.levels) == 1 else "it is that of the nearest duration which has one")
+    )
 
 
 def clip_pieces(front_end: FrontEnd, lengths: Sequence[float] = LENGTHS, read: Reader = read_through) -> Pieces:

@@ -22,7 +22,7 @@ from gmmaudio.cli.options import (
     prior,
     reader,
 )
-from gmmaudio.cli.score_notes import note_never_unknown, note_prior
+from gmmaudio.cli.score_notes import note_gaps, note_never_unknown, note_prior, noting_short
 from gmmaudio.errors import DataError
 from gmmaudio.files import check_target, printable
 
@@ -120,7 +120,8 @@ def _results(options: argparse.Namespace, classifier: Classifier, paths: list[Pa
         return ((path, [decision]) for path, decision in zip(paths, found, strict=True))
     windows = (options.window, options.hop or options.window)
     how = (options.prior, options.among, cores(options), read, options.smooth)
-    return score_windows(classifier, paths, windows, *how)
+    note_gaps(*windows)
+    return noting_short(score_windows(classifier, paths, windows, *how), options.window)
 
 
 def _plot(results: Results, labels: Sequence[str], file: str) -> None:

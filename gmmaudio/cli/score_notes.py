@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gmmaudio.files import printable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gmmaudio.classify.classifier import Classifier
+    from gmmaudio.classify.results import Found, Results
 
 log = logging.getLogger("gmmaudio")
 
@@ -30,3 +33,24 @@ def note_prior(labels: Sequence[str], prior: Mapping[str, float] | None, among: 
     if left:
         names = ", ".join(map(printable, left[:5])) + (", ..." if len(left) > 5 else "")
         log.info("note: --prior leaves out %s: each of these counts 1; --among does without them", names)
+
+
+def note_gaps(window: float, hop: float) -> None:
+    """That windows lie apart, and what is between them is not heard."""
+    if hop > window:
+        log.info("note: windows of %g s every %g s: the %.4g s between them are never heard", window, hop, hop - window)
+
+
+def noting_short(results: Results, window: float) -> Iterator[tuple[Path, Sequence[Found]]]:
+    """Pass results of windows on; at the end tell how many recordings were shorter than a window."""
+    from gmmaudio.classify.timeline import Window
+
+    seen = short = 0
+    for path, found in results:
+        yield path, found
+        heard = [one for one in found if isinstance(one, Window)]
+        seen += bool(heard)
+        short += len(heard) == 1 and heard[0].end - heard[0].start < window
+    if short:
+        which = "the recording is" if seen == 1 else f"{short} of {seen} recordings are"
+        log.info("note: %s shorter than the window of %g s, and decided whole", which, window)
