@@ -177,12 +177,14 @@ def test_logits_are_per_clip_whatever_its_length() -> None:
         ({"low": -1.0}, None, "bad_prior", "not negative"),
         ({"low": float("nan")}, None, "bad_prior", "finite"),
         ({"low": 0.0}, ["low"], "bad_prior", "no label is left"),
+        (None, ["xyzzy"], "unknown_label", "take labels from this list"),
     ],
 )
 def test_priors_that_make_no_sense(prior: dict | None, among: list | None, code: str, words: str) -> None:
     with pytest.raises(DataError, match=words) as caught:
         two_gaussians().log_prior(prior, among)
     assert caught.value.code == code
+    assert caught.value.hint
 
 
 def test_the_training_clips_are_recognised(corpus: Path, trained: Trained) -> None:

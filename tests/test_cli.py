@@ -336,6 +336,9 @@ def test_data_that_cannot_be_used(folder: Path, tmp_path: Path, capsys: Capture)
         code, words = status(data)
         assert code == 2, data
         assert "hint" in words, data
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "empty is empty [no_clips]" in status(empty)[1]
     code, words = status(folder, "--components", "100000")
     assert (code, "'arvi'" in words and "100000 components" in words) == (2, True)
     assert not (tmp_path / "m.safetensors").exists()
@@ -347,6 +350,7 @@ def test_manifests_that_cannot_be_used(corpus: Path, tmp_path: Path, capsys: Cap
         ("column", "path,lable\na.wav,x\n", "label"),
         ("two", f"path,label\n{clip},x\n{clip},y\n", "line"),
         ("leaves", "path,label\n../a.wav,x\n", "root"),
+        ("header", "path,label\n", "add a row for each clip"),
     ):
         manifest = tmp_path / f"{name}.csv"
         manifest.write_text(text)

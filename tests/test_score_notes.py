@@ -113,3 +113,11 @@ def test_windows_that_are_too_long_or_lie_apart(
 def test_one_recording_shorter_than_the_window(model: Path, clips: list[str], capsys: Capture) -> None:
     err = told(capsys, str(model), clips[0], "--window", "3", "--format", "jsonl")
     assert err == "note: the recording is shorter than the window of 3 s, and decided whole\n"
+
+
+def test_a_folder_without_audio_is_told_what_audio_is(model: Path, tmp_path: Path, capsys: Capture) -> None:
+    assert main(["score", str(model), str(tmp_path)]) == 2
+    err = capsys.readouterr().err
+    assert "[no_clips]" in err
+    assert "hint: give files, or folders that hold some" in err
+    assert ".wav" in err

@@ -120,6 +120,8 @@ def test_windows_shorter_or_closer_than_frames_are_refused(trained: Trained, win
     with pytest.raises(DataError, match="the model's frames alone") as caught:
         list(score_windows(trained.classifier, [], (window, hop)))
     assert caught.value.code == "bad_setting"
+    assert "--window 3" in caught.value.hint
+    assert len(caught.value.message.split("alone take ")[1]) <= len("0.0255 s")  # a few digits
 
 
 # --- smoothing -------------------------------------------------------------------------------------------------------

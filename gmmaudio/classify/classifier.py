@@ -291,14 +291,17 @@ class Classifier:
                 raise DataError(
                     "unknown_label",
                     f"the model has no label {name!r}; it has {', '.join(self.labels)}",
-                    f"did you mean {near[0]!r}?" if near else "",
+                    f"did you mean {near[0]!r}?" if near else "take labels from this list, spelled as they are there",
                 )
         weights = np.array([(prior or {}).get(label, 1.0) for label in self.labels])
         if not (np.isfinite(weights) & (weights >= 0)).all():
-            raise DataError("bad_prior", "priors must be finite and not negative")
+            wrong = next(label for label, weight in zip(self.labels, weights, strict=True) if not 0 <= weight < np.inf)
+            text = f"the prior of {wrong!r} is {(prior or {})[wrong]}: priors must be finite and not negative"
+            raise DataError("bad_prior", text, "give weights such as 0.7; 0 leaves a label out")
         if among is not None:
             weights = weights * [label in among for label in self.labels]
         if not weights.any():
-            raise DataError("bad_prior", "no label is left with a prior above zero")
+            text = "no label is left with a prior above zero"
+            raise DataError("bad_prior", text, "give a weight above zero to one of the labels considered")
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(weights / weights.sum()))

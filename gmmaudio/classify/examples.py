@@ -102,7 +102,9 @@ def parted(results: Sequence[Example | Failure]) -> tuple[list[Example], list[Fa
     failures = [result for result in results if isinstance(result, Failure)]
     if failures and not examples:
         first = failures[0]
-        message = f"none of the {len(failures)} clips can be used; the first, {first.entry.name}: {first.error.message}"
+        name, many = first.entry.name, len(failures) > 1
+        told = f"none of the {len(failures)} clips can be used; the first, {name}" if many else f"{name} cannot be used"
+        message = f"{told}: {first.error.message}"
         raise NothingLeft(first.error.code, message, first.error.hint)
     return examples, failures
 

@@ -151,7 +151,8 @@ def _check(classifier: Classifier, windows: tuple[float, float]) -> None:
     ):
         least = samples / front_end.rate
         if value < least:
-            raise DataError("bad_setting", f"a {name} of {value} s; the model's frames alone take {least} s")
+            text = f"a {name} of {value:g} s; the model's frames alone take {least:.3g} s"
+            raise DataError("bad_setting", text, "for instance --window 3 --hop 1")
 
 
 def _warned(window: Window, warnings: tuple[ClipWarning, ...]) -> Window:

@@ -207,11 +207,9 @@ def _require_material(members: dict[str, list[Example]], failures: Sequence[Fail
     for label, examples in members.items():
         if not examples:
             reasons = [failure.error for failure in failures if failure.entry.label == label]
-            raise DataError(
-                "empty_class",
-                f"none of the {len(reasons)} clips of label {label!r} can be used; the first: {reasons[0].message}",
-                reasons[0].hint,
-            )
+            many = f"none of the {len(reasons)} clips of label {label!r} can be used; the first"
+            told = many if len(reasons) > 1 else f"the only clip of label {label!r} cannot be used"
+            raise DataError("empty_class", f"{told}: {reasons[0].message}", reasons[0].hint)
 
 
 def group_hash(group: str) -> str:

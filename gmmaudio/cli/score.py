@@ -64,13 +64,14 @@ def run(options: argparse.Namespace) -> int:
     """Run the verb."""
     from gmmaudio.classify.model_file import load
     from gmmaudio.classify.results import WRITERS
-    from gmmaudio.corpus.manifest import expand
+    from gmmaudio.corpus.manifest import AUDIO, expand
 
     _check_flags(options)
     classifier = _gated(load(options.model), options.unknown)
     paths = expand(options.paths)
     if not paths:
-        raise DataError("no_clips", "there are no audio files under the paths given")
+        text = "there are no audio files under the paths given"
+        raise DataError("no_clips", text, f"give files, or folders that hold some: {', '.join(sorted(AUDIO))}")
     if len(paths) > 1 and _alone(options):
         text = f"{_alone(options)} takes one recording, got {len(paths)}"
         raise DataError("bad_flags", text, "run it once for each recording")

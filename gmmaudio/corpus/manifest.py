@@ -227,7 +227,8 @@ def _read_folder(data: Path) -> list[Entry]:
 def _no_labels(data: Path, files: list[Path]) -> DataError:
     clips = sum(map(is_audio, files))
     tables = [path for path in files if path.suffix.lower() == ".csv"]
-    text = f"{printable(data)} holds no label folders, but {clips} audio files and {len(files) - clips} others"
+    held = f"holds no label folders, but files: {clips} of audio, {len(files) - clips} of other kinds"
+    text = f"{printable(data)} {held if files else 'is empty'}"
     # One that is called manifest.csv before any other.
     tables.sort(key=lambda path: path.name.lower() != "manifest.csv")
     hint = f"pass the CSV itself: {printable(tables[0])}" if tables else _HINT
@@ -254,7 +255,7 @@ def _read_csv(table: Path, root: Path | None) -> list[Entry]:
         lines[key] = line, entry.label
         entries.append(entry)
     if not entries:
-        raise bad_line(table, 1, "there is a header, but no row")
+        raise bad_line(table, 1, "there is a header, but no row", "add a row for each clip: its path and its label")
     return entries
 
 

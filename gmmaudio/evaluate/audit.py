@@ -133,8 +133,9 @@ def audit(
         failures = tuple(result for result in results if isinstance(result, Failure))
         if failures and not looks:
             error = failures[0].error
-            text = f"none of the {len(failures)} clips can be read; the first: {error.message}"
-            raise NothingLeft(error.code, text, error.hint)
+            many = f"none of the {len(failures)} clips can be read; the first"
+            told = many if len(failures) > 1 else "the only clip cannot be read"
+            raise NothingLeft(error.code, f"{told}: {error.message}", error.hint)
         clips = [look.fingered for look in looks]
         mine = [look for look in looks if look.fingered.data == 0]
         found = [
