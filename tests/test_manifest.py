@@ -57,11 +57,11 @@ def test_a_manifest_beside_label_folders_is_not_used(tmp_path: Path, caplog: pyt
 @pytest.mark.parametrize(
     ("names", "code", "message", "hint"),
     [
-        ([], "no_clips", "0 audio files and 0 others", "folder per label"),
-        (["x.txt"], "no_clips", "0 audio files and 1 others", "folder per label"),
-        (["1.wav", "2.wav", "x.txt"], "no_labels", "2 audio files and 1 others", "folder per label"),
-        (["1.wav", "other.csv", "manifest.csv"], "no_labels", "1 audio files", "manifest.csv"),
-        (["other.csv"], "no_labels", "0 audio files", "other.csv"),
+        ([], "no_clips", "is empty", "folder per label"),
+        (["x.txt"], "no_clips", "files: 0 of audio, 1 of other kinds", "folder per label"),
+        (["1.wav", "2.wav", "x.txt"], "no_labels", "files: 2 of audio, 1 of other kinds", "folder per label"),
+        (["1.wav", "other.csv", "manifest.csv"], "no_labels", "files: 1 of audio", "manifest.csv"),
+        (["other.csv"], "no_labels", "files: 0 of audio", "other.csv"),
         (["dog/1.wav", "cat/x.txt"], "empty_class", "1 of 2 label folders hold no audio: cat", "fill or remove"),
         (["dog/1.txt", "cat/x.txt"], "no_clips", "2 of 2 label folders hold no audio: cat, dog", "fill or remove"),
     ],
