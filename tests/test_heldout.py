@@ -150,6 +150,17 @@ def test_margin_and_voiced_seconds_by_hand() -> None:
     assert classifier.decide_frames(frames, 1, 1).margin == pytest.approx(2.5)
 
 
+def test_a_label_called_unknown_is_refused_before_any_clip_is_read(tmp_path: Path) -> None:
+    entries = [Entry(tmp_path / f"{label}{i}.wav", label, fold=str(i)) for label in ("a", "unknown") for i in (0, 1)]
+    for run in (
+        lambda read: train(entries, SETTINGS, read=read),
+        lambda read: cross_validate(entries, [e.fold or "" for e in entries], SETTINGS, read=read),
+    ):
+        with pytest.raises(DataError) as caught:
+            run(lambda *_: pytest.fail("read"))
+        assert caught.value.code == "reserved_label"
+
+
 def test_each_fold_is_calibrated_on_pieces_of_the_others(tmp_path: Path) -> None:
     """Every clip is cut when one of the other two folds is held out, never when its own is."""
     entries = [

@@ -147,6 +147,15 @@ def test_two_labels_are_calibrated_but_have_no_gate() -> None:
     assert "nothing is answered unknown" in found.remarks[0]
 
 
+def test_without_a_rate_no_gate_is_learned_and_no_label_left_out() -> None:
+    examples, recording = examples_of("abc", GROUPS), Recording()
+    found = calibrate(examples, recording, whole_clip, false_accept=None)
+    assert found.calibration == calibrate(examples, Recording(), whole_clip).calibration
+    assert found.gate is None
+    assert found.remarks == ()
+    assert all(labels == set("abc") for _, labels in recording.heard)
+
+
 def test_clips_without_groups_are_not_calibrated() -> None:
     # Whether a fold shares a voice with another cannot be known, and such folds teach to be too sure.
     recording = Recording()

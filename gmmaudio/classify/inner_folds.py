@@ -70,7 +70,7 @@ def calibrate(
     train_fold: TrainFold,
     pieces: Pieces,
     separate: bool = False,
-    false_accept: float = FALSE_ACCEPT,
+    false_accept: float | None = FALSE_ACCEPT,
     seed: int = 0,
     jobs: int = 1,
 ) -> Learned:
@@ -86,8 +86,9 @@ def calibrate(
     separate : bool, default False
         Whether ``train_fold`` trains each label by itself, so that leaving one out is striking out its score. It
         saves as many trainings as there are labels.
-    false_accept : float, default 0.05
-        The share of unknown clips that the gate may let through.
+    false_accept : float or None, default 0.05
+        The share of unknown clips that the gate may let through. None learns no gate, which saves most of the time
+        unless ``separate``.
     seed : int, default 0
         Of the folds and of the gate's intervals.
     jobs : int, default 1
@@ -103,6 +104,8 @@ def calibrate(
         except DataError as error:
             text = f"posteriors are not calibrated, and nothing is answered unknown: {error.message}"
             return Learned(remarks=(text,))
+        if false_accept is None:
+            return Learned(calibration)
         try:
             outside = without_own(inside) if separate else outsiders(examples, folds, train_fold, pieces, jobs)
         except DataError as error:

@@ -16,6 +16,7 @@ import gmmaudio
 from gmmaudio.classify.classifier import Classifier
 from gmmaudio.classify.examples import Example, ExampleReader, Failure, Progress, read_examples
 from gmmaudio.classify.gate import refuse_reserved
+from gmmaudio.classify.gate_fit import FALSE_ACCEPT
 from gmmaudio.classify.inner_folds import Pieces, calibrate, whole_clip
 from gmmaudio.classify.methods import FRAMES_PER_PARAMETER, Fitted, Training, fit_scorer
 from gmmaudio.classify.scorers import Scorer
@@ -129,9 +130,10 @@ def train(
     Raises
     ------
     DataError
-        ``one_class``, ``empty_class``, ``too_few_frames``.
+        ``one_class``, ``empty_class``, ``too_few_frames``; ``reserved_label`` for a label called "unknown".
     """
     require_classes(entries)
+    refuse_reserved({entry.label for entry in entries})
     examples, failures = read(entries, settings.front_end, jobs, progress)
     trained = fit_classes(examples, failures, settings, jobs)
     return trained if pieces is None else calibrated(trained, examples, settings, pieces, jobs)
@@ -171,7 +173,12 @@ def fit_classes(
 
 
 def calibrated(
-    trained: Trained, examples: Sequence[Example], settings: Training, pieces: Pieces = whole_clip, jobs: int = 1
+    trained: Trained,
+    examples: Sequence[Example],
+    settings: Training,
+    pieces: Pieces = whole_clip,
+    jobs: int = 1,
+    false_accept: float | None = FALSE_ACCEPT,
 ) -> Trained:
     """The same with calibrated posteriors and a gate of "unknown", learned on folds inside the training data.
 
@@ -184,13 +191,15 @@ def calibrated(
     pieces : callable, default ``whole_clip``
         ``inner_folds.clip_pieces`` cuts clips to several lengths, so that the calibration knows about duration.
     jobs : int, default 1
+    false_accept : float or None, default 0.05
+        The share of unknown clips that the gate may let through; None learns no gate.
     """
 
     def train_fold(some: Sequence[Example]) -> Scorer:
         return fit_scorer(_members(some, ()), settings, jobs).scorer
 
     separate = settings.method == "ml"
-    learned = calibrate(examples, train_fold, pieces, separate, seed=settings.seed, jobs=jobs)
+    learned = calibrate(examples, train_fold, pieces, separate, false_accept, settings.seed, jobs)
     classifier = replace(trained.classifier, calibration=learned.calibration, gate=learned.gate)
     return replace(trained, classifier=classifier, notes=(*trained.notes, *learned.notes))
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 
 from gmmaudio.classify.classifier import Classifier
 from gmmaudio.classify.examples import Example, ExampleReader, Failure, Progress, read_examples
+from gmmaudio.classify.gate import refuse_reserved
 from gmmaudio.classify.inner_folds import Pieces
 from gmmaudio.classify.train import Training, calibrated, clip_warnings, fit_classes, group_hash
 from gmmaudio.corpus.manifest import Entry, require_classes
@@ -134,10 +134,11 @@ def cross_validate(
     Raises
     ------
     DataError
-        ``leakage``, ``one_fold``, ``no_common_labels`` where each label is in one fold only, and what training
-        raises, naming the fold.
+        ``reserved_label``, ``leakage``, ``one_fold``, ``no_common_labels`` where each label is in one fold only, and
+        what training raises, naming the fold.
     """
     require_classes(entries)
+    refuse_reserved({entry.label for entry in entries})
     names = fold_names(folds)
     if len(names) < 2:
         raise DataError("one_fold", f"all clips are in the fold {', '.join(names)!r}; at least two are needed")
@@ -236,8 +237,8 @@ def _without(
     except DataError as error:
         raise DataError(error.code, f"without fold {name!r}: {error.message}", error.hint) from error
     if pieces is not None:
-        trained = calibrated(trained, outside, settings, pieces, jobs)
-    return replace(trained.classifier, gate=None)
+        trained = calibrated(trained, outside, settings, pieces, jobs, false_accept=None)
+    return trained.classifier
 
 
 def predicted(classifier: Classifier, examples: Sequence[Example], jobs: int) -> list[Prediction]:
