@@ -15,8 +15,8 @@ from gmmaudio.classify.examples import Example, Failure, read_example, read_exam
 from gmmaudio.classify.gate import Gate
 from gmmaudio.classify.inner_folds import (
     calibrate,
-    calibration_folds,
     clip_pieces,
+    folds_at_most,
     held_out,
     outsiders,
     whole_clip,
@@ -77,7 +77,7 @@ GROUPS = ["ann", "bob", "cat", "dan", "eve"]
 
 def test_no_clip_is_scored_by_a_scorer_that_heard_its_group() -> None:
     examples, record = examples_of("abc", GROUPS), Recording()
-    folds = calibration_folds(examples)
+    folds = folds_at_most(examples, 4)
     found = held_out(examples, folds, record, whole_clip)
     owner = {e.frames.tobytes(): e for e in examples}
     assert len(record.scored) == len(examples) == len(found.scores)
@@ -88,7 +88,7 @@ def test_no_clip_is_scored_by_a_scorer_that_heard_its_group() -> None:
 
 def test_no_outsider_is_scored_by_a_scorer_that_heard_its_group_or_its_label() -> None:
     examples, record = examples_of("abcd", GROUPS), Recording()
-    found = outsiders(examples, calibration_folds(examples), record, whole_clip)
+    found = outsiders(examples, folds_at_most(examples, 4), record, whole_clip)
     owner = {e.frames.tobytes(): e for e in examples}
     assert {owner[frames].entry.label for _, frames in record.scored} == {"a", "b", "c", "d"}
     for number, frames in record.scored:
@@ -104,7 +104,7 @@ def test_no_outsider_is_scored_by_a_scorer_that_heard_its_group_or_its_label() -
 
 def test_striking_a_label_out_is_training_without_it_where_labels_are_trained_apart() -> None:
     examples = examples_of("abcd", GROUPS)
-    folds = calibration_folds(examples)
+    folds = folds_at_most(examples, 4)
     slow = outsiders(examples, folds, Recording(), whole_clip)
     quick = without_own(held_out(examples, folds, Recording(), whole_clip))
     of_clip = dict(zip(quick.clip.tolist(), quick.scores, strict=True))
@@ -135,8 +135,18 @@ def test_a_label_of_one_group_leaves_everything_uncalibrated_and_says_so() -> No
     assert "one group" in found.remarks[0]
 
 
+def test_known_labels_are_held_out_in_six_folds_and_outsiders_in_four() -> None:
+    examples, recording = examples_of("abc", [*GROUPS, "fay", "gus", "hal"]), Recording()
+    calibrate(examples, recording, whole_clip)
+    everyone = {str(e.entry.group) for e in examples}
+    known = [everyone - groups for groups, labels in recording.heard if labels == set("abc")]
+    without = [everyone - groups for groups, labels in recording.heard if len(labels) == 2]
+    assert (len(known), set.union(*known)) == (6, everyone)
+    assert [len(groups) for groups in without] == [2, 2, 2]  # of eight groups a quarter
+
+
 def test_two_groups_make_two_folds() -> None:
-    folds = calibration_folds(examples_of("ab", ["ann", "bob"]))
+    folds = folds_at_most(examples_of("ab", ["ann", "bob"]), 6)
     assert set(folds.tolist()) == {0, 1}
 
 

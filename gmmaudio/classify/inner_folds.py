@@ -27,7 +27,11 @@ from gmmaudio.errors import ClipError, DataError
 from gmmaudio.features.frontend import FrontEnd
 from gmmaudio.parallel import map_in_order, one_blas_thread
 
-MOST_FOLDS = 4
+KNOWN_FOLDS = 6
+"""Scorers that have heard five sixths of the clips are nearly as good as that of all; of fewer they would be worse, and
+teach to be less sure than one may be."""
+OUTSIDE_FOLDS = 4
+"""Each label's outsiders are of one fold only, and must not be too few."""
 NO_GROUPS = (
     "posteriors are not calibrated, and nothing is answered unknown: without groups that cannot be learned, for clips"
     " that share a voice or a recording teach to be too sure"
@@ -98,7 +102,7 @@ def calibrate(
         return Learned(remarks=(NO_GROUPS,))
     with one_blas_thread():
         try:
-            folds = calibration_folds(examples, seed)
+            folds = folds_at_most(examples, KNOWN_FOLDS, seed)
             inside = held_out(examples, folds, train_fold, pieces, jobs)
             calibration = fit_calibration(inside)
         except DataError as error:
@@ -107,7 +111,11 @@ def calibrate(
         if false_accept is None:
             return Learned(calibration)
         try:
-            outside = without_own(inside) if separate else outsiders(examples, folds, train_fold, pieces, jobs)
+            if separate:
+                outside = without_own(inside)
+            else:
+                fewer = folds_at_most(examples, OUTSIDE_FOLDS, seed)
+                outside = outsiders(examples, fewer, train_fold, pieces, jobs)
         except DataError as error:
             return Learned(calibration, None, (f"nothing is answered unknown: {error.message}",))
         gate = fit_gate(calibration, inside, outside, false_accept, seed)
@@ -149,10 +157,10 @@ def whole_clip(example: Example) -> list[tuple[Example, float]]:
     return [(example, 1.0)]
 
 
-def calibration_folds(examples: Sequence[Example], seed: int = 0) -> NDArray[np.int64]:
+def folds_at_most(examples: Sequence[Example], most: int, seed: int = 0) -> NDArray[np.int64]:
     """A fold for each example, no group in two of them and every label in two at least.
 
-    Four folds, or fewer where some label has not as many groups.
+    At most so many, and fewer where some label has not as many groups.
 
     Raises
     ------
@@ -160,7 +168,7 @@ def calibration_folds(examples: Sequence[Example], seed: int = 0) -> NDArray[np.
         As `gmmaudio.corpus.splits.group_folds`, where not even two folds can be made.
     """
     labels, groups = [e.entry.label for e in examples], [e.entry.group for e in examples]
-    for count in range(MOST_FOLDS, 2, -1):
+    for count in range(most, 2, -1):
         with suppress(DataError):
             return group_folds(labels, groups, count, seed)
     return group_folds(labels, groups, 2, seed)
@@ -179,7 +187,7 @@ def held_out(
     ----------
     examples : sequence of n Example
     folds : (n,) int
-        As `calibration_folds` gives them.
+        As `folds_at_most` gives them.
     train_fold : callable
     pieces : callable
         `clip_pieces` of a front end, or `whole_clip`.

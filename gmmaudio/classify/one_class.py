@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from gmmaudio.classify.examples import Example, ExampleReader, Failure, Progress, read_examples
 from gmmaudio.classify.floor import Floor
-from gmmaudio.classify.inner_folds import calibration_folds, held_out, whole_clip
+from gmmaudio.classify.inner_folds import folds_at_most, held_out, whole_clip
 from gmmaudio.classify.methods import Training, fit_scorer
 from gmmaudio.classify.scorers import Scorer
 from gmmaudio.classify.train import Trained, fit_classes
@@ -28,6 +28,7 @@ Floats = NDArray[np.float64]
 
 FALSE_ALARMS = 0.05
 LEAST_FALSE_ALARMS = 1e-6
+FOLDS = 4
 """The least rate of false alarms: it takes a million clips."""
 
 _ROUNDING = 1e-9  # by which a rank that is whole may miss it
@@ -196,7 +197,7 @@ def _require_clips(clips: int, false_alarms: float) -> None:
 
 def _folds(examples: Sequence[Example], seed: int) -> NDArray[np.int64]:
     try:
-        return calibration_folds(examples, seed)
+        return folds_at_most(examples, FOLDS, seed)
     except DataError as error:
         text = f"false alarms are measured on groups not heard, and all {len(examples)} clips are of one group"
         hint = "record a second session; or leave groups out, and expect more false alarms than are measured"

@@ -3,8 +3,8 @@
     python recipes/language/unknown.py [--work DIR] [--voices 36] [--clips-per-voice 5] [--seed 0] [--jobs 2]
 
 The corpus is that of run.py. Only the thresholds count that training learned, one for each duration, for 5 % of unknown
-clips, from the languages that it knows. Every turn is a training with calibration and gate, which trains sixteen models
-inside; so, to bound the time, the setting is fixed: the front end and the rung that run.py chose on the training
+clips, from the languages that it knows. Every turn is a training with calibration and gate, which trains seventeen
+models inside; so, to bound the time, the setting is fixed: the front end and the rung that run.py chose on the training
 voices, and 64 components.
 """
 
