@@ -272,6 +272,7 @@ def test_real_twins_in_esc10(real_data: Path) -> None:
     assert passages == {("2-28314-B.ogg", "2-30322-B.ogg")}
 
 
+@pytest.mark.long
 def test_lid_says_in_words_that_the_recordings_tell_the_classes_apart(real_data: Path) -> None:
     # README of the data: random clips 0.83, voices apart 0.38, sources apart 0.10, by a plain MFCC mixture.
     finding = codes(audit(read_corpus(real_data / "lid" / "manifest.csv"), jobs=2))["recordings_not_classes"]

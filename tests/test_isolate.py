@@ -197,17 +197,15 @@ if __name__ == "__main__":
     assert (done.stdout, done.stderr) == ("1\n0\n", "")
 
 
-def test_the_verbs_give_the_same_with_it(corpus: Path, tmp_path: Path) -> None:
+def test_the_verbs_give_the_same_with_it(corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def outcome(*flags: str) -> tuple[bytes, str]:
         model = tmp_path / f"model{len(flags)}.safetensors"
         clip = str(next(corpus.parent.rglob("*.wav")))
-        command = [sys.executable, "-m", "gmmaudio"]
-        train = ["train", str(corpus), "-o", str(model), "--preset", "speech", "--components", "2", *flags]
-        subprocess.run([*command, *train], check=True, capture_output=True, timeout=120)
-        score = [*command, "score", str(model), clip, str(text), "--format", "jsonl", *flags]
-        done = subprocess.run(score, check=False, capture_output=True, text=True, timeout=120)
-        assert done.returncode == 3
-        return model.read_bytes(), done.stdout
+        train = ["train", str(corpus), "-o", str(model), "--preset", "speech", "--components", "2"]
+        assert main([*train, *flags]) == 0
+        capsys.readouterr()
+        assert main(["score", str(model), clip, str(text), "--format", "jsonl", *flags]) == 3
+        return model.read_bytes(), capsys.readouterr().out
 
     text = tmp_path / "text.wav"
     text.write_text("no audio at all " * 99)

@@ -209,7 +209,7 @@ def test_the_same_evaluation_makes_the_same_page() -> None:
     assert html_page(synthetic(["a", "b"], 30), Context()) == html_page(synthetic(["a", "b"], 30), Context())
 
 
-@pytest.mark.parametrize("labels", [1, 2, 50])
+@pytest.mark.parametrize("labels", [1, 2, pytest.param(50, marks=pytest.mark.long)])
 def test_few_and_many_labels(labels: int) -> None:
     names = [f"class {i:02}" for i in range(labels)]
     found = Evaluation([Prediction("a.wav", names[0], names[0])], names) if labels == 1 else synthetic(names, 200)

@@ -155,7 +155,7 @@ def simulated(draw, groups, clips=6):
     return truth, ease[:, None] * np.eye(3)[truth] + draw.normal(size=(groups * clips, 3))
 
 
-@pytest.mark.parametrize("groups", [12, 45])
+@pytest.mark.parametrize("groups", [12, pytest.param(45, marks=pytest.mark.long)])
 def test_cavg_and_cllr_get_intervals_that_hold_the_truth_about_95_times_in_100(groups):
     """The truth comes from a simulation of 30,000 speakers."""
     draw = np.random.default_rng(groups)

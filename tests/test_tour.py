@@ -18,6 +18,7 @@ def generator() -> ModuleType:
     return load_script(DOCS / "tour.py", "tour")
 
 
+@pytest.mark.long
 def test_tour_is_what_its_code_gives(generator: ModuleType, tmp_path: Path) -> None:
     assert generator.main(["--out", str(tmp_path / "new")]) == 0
     made = (tmp_path / "new" / "tour.md").read_text(encoding="utf-8")
