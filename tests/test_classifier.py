@@ -187,6 +187,11 @@ def test_priors_that_make_no_sense(prior: dict | None, among: list | None, code:
     assert caught.value.hint
 
 
+def test_weights_whose_sum_would_overflow_are_weights() -> None:
+    prior = two_gaussians().log_prior({"low": 1e308, "high": 1e308}, None)
+    assert prior == pytest.approx([-np.log(2)] * 2, abs=1e-12)
+
+
 def test_the_training_clips_are_recognised(corpus: Path, trained: Trained) -> None:
     entries = in_split(read_corpus(corpus), "train")
     found = list(trained.classifier.score_all([entry.path for entry in entries], jobs=2))

@@ -10,12 +10,13 @@ import pytest
 import soundfile
 
 from gmmaudio.classify.classifier import Classifier
-from gmmaudio.classify.examples import Example
+from gmmaudio.classify.examples import Example, read_examples
 from gmmaudio.classify.inner_folds import whole_clip
 from gmmaudio.classify.scorers import MixtureScorer
 from gmmaudio.classify.train import Training, train
 from gmmaudio.corpus.manifest import Entry
 from gmmaudio.errors import DataError, NothingLeft
+from gmmaudio.evaluate.durations import evaluate_durations
 from gmmaudio.evaluate.heldout import cross_validate, evaluate
 from gmmaudio.features.frontend import FrontEnd
 from gmmaudio.features.mfcc import Mfcc
@@ -150,6 +151,42 @@ def test_margin_and_voiced_seconds_by_hand() -> None:
     assert classifier.decide_frames(frames, 1, 1).margin == pytest.approx(2.5)
 
 
+def test_folds_that_could_not_be_calibrated_say_why(tmp_path: Path) -> None:
+    entries = [
+        entry(tmp_path, label, hertz, number, fold=str(number % 3), group=f"{label}{number}")
+        for label, hertz in (("a", 300), ("b", 2500))
+        for number in range(6)
+    ]
+    folds = [e.fold or "" for e in entries]
+    groupless = cross_validate([replace(e, group=None) for e in entries], folds, SETTINGS, pieces=whole_clip)
+    (reason,) = groupless.pooled.warnings
+    assert "8 of 8 clips have no group" in reason
+    # Of a there are the groups 0, 1, 2 alone; without fold 0 two of them are left, and one without fold 1 or 2.
+    pairs = [replace(e, group="a-") if e.label == "a" and e.fold != "0" else e for e in entries]
+    (reason,) = cross_validate(pairs, folds, SETTINGS, allow_leaks=True, pieces=whole_clip).pooled.warnings[-1:]
+    assert reason.startswith("without fold 0: posteriors are not calibrated")
+
+
+def test_a_clip_that_cannot_be_scored_is_an_error_and_the_others_go_on(contradicting: list[Entry]) -> None:
+    trained = train(contradicting, SETTINGS)
+    many = contradicting[:5]
+
+    class Stumbling(MixtureScorer):
+        def score(self, values: np.ndarray) -> np.ndarray:
+            return np.full(2, np.nan) if values.tobytes() == bad else super().score(values)
+
+    frames = read_examples(many, FRONT_END)[0]
+    bad = frames[3].frames.tobytes()
+    assert isinstance(trained.classifier.scorer, MixtureScorer)
+    classifier = replace(trained.classifier, scorer=Stumbling(trained.classifier.scorer.mixtures))
+    found = evaluate(classifier, many, allow_leaks=True)
+    assert [clip.path for clip in found.predictions] == [e.name for e in many if e is not many[3]]
+    assert [(error["path"], error["error"]["code"]) for error in found.errors] == [(many[3].name, "out_of_range")]
+    short = evaluate_durations(classifier, many, [0.5]).found[0.5]
+    assert [error["path"] for error in short.errors] == [many[3].name]
+    assert len(short.predictions) == 4
+
+
 def test_a_label_called_unknown_is_refused_before_any_clip_is_read(tmp_path: Path) -> None:
     entries = [Entry(tmp_path / f"{label}{i}.wav", label, fold=str(i)) for label in ("a", "unknown") for i in (0, 1)]
     for run in (
@@ -175,5 +212,7 @@ def test_each_fold_is_calibrated_on_pieces_of_the_others(tmp_path: Path) -> None
         return whole_clip(example)
 
     found = cross_validate(entries, [e.fold or "" for e in entries], SETTINGS, pieces=cut)
+    assert found.pooled.warnings == []
+    assert not any(clip.decision is None or clip.decision.unknown for clip in found.pooled.predictions)
     assert sorted(map(str, heard)) == sorted(2 * [e.name for e in entries])
     assert all(clip.decision is not None and clip.decision.calibrated for clip in found.pooled.predictions)

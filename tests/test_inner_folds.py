@@ -36,8 +36,8 @@ from gmmaudio.measures.multiclass import multiclass_cllr
 def example(label: str, group: str | None, number: int, frames: int = 40) -> Example:
     """Frames about the label's own corner, moved by something of the group's."""
     corner = "abcdef".index(label) * np.array([1.0, -0.5, 0.25])
-    draw = np.random.default_rng([ord(label), number, len(group or "")])
-    values = corner + draw.normal(0, 0.3, 3) + draw.normal(size=(frames, 3))
+    voice = np.random.default_rng([*(group or "").encode(), 1]).normal(0, 0.3, 3)
+    values = corner + voice + np.random.default_rng([ord(label), number]).normal(size=(frames, 3))
     return Example(Entry(Path(f"{label}{number}.wav"), label, group), values.astype(np.float32), 0.4, 0.4, "", ())
 
 
@@ -166,12 +166,20 @@ def test_without_a_rate_no_gate_is_learned_and_no_label_left_out() -> None:
     assert all(labels == set("abc") for _, labels in recording.heard)
 
 
-def test_clips_without_groups_are_not_calibrated() -> None:
+@pytest.mark.parametrize("groups", [[None] * 6, ["ann", *[None] * 5], ["ann", "bob", *[None] * 4]])
+def test_clips_of_which_most_have_no_group_are_not_calibrated(groups: list[str | None]) -> None:
     # Whether a fold shares a voice with another cannot be known, and such folds teach to be too sure.
     recording = Recording()
-    found = calibrate(examples_of("abc", [None] * 6), recording, whole_clip, separate=True)
+    found = calibrate(examples_of("abc", groups), recording, whole_clip, separate=True)
     assert (found.calibration, found.gate) == (None, None)
-    assert "without groups that cannot be learned" in found.remarks[0]
+    assert f"{6 * groups.count(None)} of 36 clips have no group, and without groups that cannot" in found.remarks[0]
+    assert recording.heard == []
+
+
+def test_a_few_clips_without_a_group_are_told() -> None:
+    found = calibrate(examples_of("abcd", [*GROUPS, None]), Recording(), whole_clip, separate=True)
+    assert found.calibration is not None
+    assert found.remarks[-1].startswith("8 of 48 clips have no group: if they share voices")
 
 
 def test_training_that_fails_on_a_fold_is_a_remark() -> None:

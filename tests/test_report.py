@@ -291,6 +291,17 @@ def test_trials_know_targets_from_others() -> None:
     assert found.right.tolist() == [True, False]
 
 
+def test_trials_of_which_some_are_calibrated_go_by_scores_alone() -> None:
+    said = [decided("1", "a", {"a": 3.0, "b": 1.0}), decided("2", "b", {"a": 5.0, "b": 1.0})]
+    sure = Decision("a", {"a": 3.0, "b": 1.0}, {"a": 0.8, "b": 0.2}, "loglik", 2.0, 1.0, 1.0, calibrated=True)
+    mixed = trials_of(Evaluation([replace(said[0], decision=sure), said[1]], ["a", "b"]))
+    alone = trials_of(Evaluation([replace(said[0], decision=sure)], ["a", "b"]))
+    assert mixed is not None
+    assert mixed.leads.tolist() == [[2.0, -2.0], [4.0, -4.0]]
+    assert alone is not None
+    assert alone.leads[0].tolist() == pytest.approx([np.log(4), -np.log(4)])
+
+
 @pytest.mark.parametrize(
     "scores", [[{"a": 1.0}], [{"a": 1.0, "b": 2.0}, {"a": 1.0, "c": 2.0}], [{"a": 1.0, "b": -np.inf}]]
 )

@@ -92,6 +92,11 @@ def test_a_name_that_is_no_label_leaves_no_half_written_table(model: Path, clips
     assert "note:" not in err
 
 
+def test_nor_does_a_window_that_holds_no_frame(model: Path, clips: list[str], capsys: Capture) -> None:
+    assert main(["score", str(model), *clips, "--window", "0.0001", "--format", "csv"]) == 2
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [

@@ -9,10 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gmmaudio.classify.background import Background
+from gmmaudio.classify.train import Training
 from gmmaudio.corpus.manifest import Entry, read_corpus
 from gmmaudio.corpus.selection import column_folds, straddling_groups
 from gmmaudio.corpus.splits import group_folds
 from gmmaudio.errors import DataError
+from gmmaudio.features.frontend import FrontEnd
+from gmmaudio.features.mfcc import Mfcc
 
 LABELS = [label for label in "abc" for _ in range(20)]
 GROUPS = [f"{label}{number // 4}" for label in "abc" for number in range(20)]  # five groups of four per label
@@ -82,6 +86,19 @@ def test_folds_that_cannot_be_made(
     with pytest.raises(DataError, match=message) as caught:
         group_folds(labels, groups, n_folds, seed=0)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 10**20])
+def test_seeds_that_cannot_be_used_are_named(seed: int) -> None:
+    for make in (
+        lambda: group_folds(["a", "a", "b", "b"], ["x", "y", "x", "y"], 2, seed),
+        lambda: Training(FrontEnd(Mfcc()), seed=seed),
+        lambda: Background(seed=seed),
+    ):
+        with pytest.raises(DataError, match=f"seed {seed}; from 0 to 4294967295") as caught:
+            make()
+        assert caught.value.code == "bad_setting"
+    assert set(group_folds(["a", "a", "b", "b"], ["x", "y", "x", "y"], 2, 2**32 - 1)) == {0, 1}
 
 
 def entry(**values: str) -> Entry:

@@ -115,13 +115,15 @@ def test_any_number_of_threads_and_a_missing_file_among_good_ones(trained: Train
         ]
 
 
-@pytest.mark.parametrize(("window", "hop"), [(0.001, 1.0), (3.0, 0.001)])
-def test_windows_shorter_or_closer_than_frames_are_refused(trained: Trained, window: float, hop: float) -> None:
+@pytest.mark.parametrize(("window", "hop"), [(0.001, 1.0), (3.0, 0.001), (1e7, 1.0), (1.0, 1e305)])
+def test_windows_shorter_or_closer_than_frames_or_endless_are_refused(
+    trained: Trained, window: float, hop: float
+) -> None:
     with pytest.raises(DataError, match="the model's frames alone") as caught:
-        list(score_windows(trained.classifier, [], (window, hop)))
+        score_windows(trained.classifier, [], (window, hop))  # at once, before anything is asked of it
     assert caught.value.code == "bad_setting"
     assert "--window 3" in caught.value.hint
-    assert len(caught.value.message.split("alone take ")[1]) <= len("0.0255 s")  # a few digits
+    assert len(caught.value.message.split("alone take ")[1].split(",")[0]) <= len("0.0255 s")  # a few digits
 
 
 # --- smoothing -------------------------------------------------------------------------------------------------------
@@ -174,6 +176,21 @@ def test_without_memory_windows_stand_alone_and_without_change_they_are_one() ->
     np.testing.assert_allclose(
         np.exp(log_posteriors(evidence, prior, 0.0)), np.tile(together / together.sum(), (7, 1)), rtol=1e-12
     )
+
+
+def test_labels_that_change_all_the_time_are_drawn_anew_in_every_window() -> None:
+    assert log_stay(np.log([0.7, 0.3]), 1.0, 5e-324) == -np.inf
+    evidence, prior = np.log([[0.9, 0.1], [0.2, 0.8]]), np.log([0.7, 0.3])
+    alone = np.exp(evidence + prior)  # Bayes' rule, window by window
+    found = np.exp(log_posteriors(evidence, prior, -np.inf))
+    np.testing.assert_allclose(found, alone / alone.sum(axis=1, keepdims=True), rtol=1e-12)
+
+
+def test_windows_that_leave_gaps_count_in_full_and_no_more() -> None:
+    classifier = replace(two_gaussians(), calibration=CALIBRATED)
+    (one,) = smoothed(classifier, decided(classifier, [1.0]), np.log([0.5, 0.5]), (1.0, 5.0), 4.0)
+    assert isinstance(one, Decision)
+    assert one.posteriors["high"] == pytest.approx(bounded_ratio(1.0) / (1 + bounded_ratio(1.0)), abs=1e-12)
 
 
 def test_states_left_out_stay_out_and_nothing_overflows() -> None:

@@ -12,6 +12,7 @@ from operator import add
 import numpy as np
 
 from gmmaudio.classify.scorers import AdaptedScorer
+from gmmaudio.corpus.splits import refuse_seed
 from gmmaudio.errors import DataError
 from gmmaudio.gmm.adapt import adapt
 from gmmaudio.gmm.em import Em, Fit, fit_from, run
@@ -49,8 +50,7 @@ class Background:
     def __post_init__(self) -> None:
         if self.components < 0:
             raise DataError("bad_setting", f"{self.components} components; at least 1, or 0 for automatic")
-        if self.seed < 0:
-            raise DataError("bad_setting", f"seed {self.seed}; it must not be negative")
+        refuse_seed(self.seed)
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ class Classifier:
     clip_hashes : (n, 32) uint8
         SHA-256 of the samples of each training clip, sorted: evaluation refuses clips that were trained on.
     group_hashes : (n, 32) uint8
-        SHA-256 of the name of each group among them, sorted: evaluation refuses these groups, too.
+        SHA-256 of the name of each group among them, sorted: evaluation warns of them.
     training : dict
         Facts about the training run, plain values: versions, seed, settings, counts.
     calibration : Calibration, optional
@@ -303,5 +303,6 @@ class Classifier:
         if not weights.any():
             text = "no label is left with a prior above zero"
             raise DataError("bad_prior", text, "give a weight above zero to one of the labels considered")
+        weights = weights / weights.max()  # the sum of large ones would overflow
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(weights / weights.sum()))

@@ -32,10 +32,6 @@ KNOWN_FOLDS = 6
 teach to be less sure than one may be."""
 OUTSIDE_FOLDS = 4
 """Each label's outsiders are of one fold only, and must not be too few."""
-NO_GROUPS = (
-    "posteriors are not calibrated, and nothing is answered unknown: without groups that cannot be learned, for clips"
-    " that share a voice or a recording teach to be too sure"
-)
 
 Pieces = Callable[[Example], list[tuple[Example, float]]]
 """From a clip to pieces of it, the whole first, and what each piece counts."""
@@ -98,29 +94,51 @@ def calibrate(
     jobs : int, default 1
         Threads; the result has the same bits for any number.
     """
-    if all(example.entry.group is None for example in examples):
-        return Learned(remarks=(NO_GROUPS,))
+    lacking = sum(example.entry.group is None for example in examples)
+    if 2 * lacking > len(examples):
+        return Learned(remarks=(_GROUPLESS.format(lacking, len(examples)),))
     with one_blas_thread():
-        try:
-            folds = folds_at_most(examples, KNOWN_FOLDS, seed)
-            inside = held_out(examples, folds, train_fold, pieces, jobs)
-            calibration = fit_calibration(inside)
-        except DataError as error:
-            text = f"posteriors are not calibrated, and nothing is answered unknown: {error.message}"
-            return Learned(remarks=(text,))
-        if false_accept is None:
-            return Learned(calibration)
-        try:
-            if separate:
-                outside = without_own(inside)
-            else:
-                fewer = folds_at_most(examples, OUTSIDE_FOLDS, seed)
-                outside = outsiders(examples, fewer, train_fold, pieces, jobs)
-        except DataError as error:
-            return Learned(calibration, None, (f"nothing is answered unknown: {error.message}",))
-        gate = fit_gate(calibration, inside, outside, false_accept, seed)
-        few = scarce_durations(outside, least_clips(false_accept))
-        return Learned(calibration, gate, (_scarce(few, false_accept, gate),) if few else ())
+        learned = _learned(examples, train_fold, pieces, separate, false_accept, seed, jobs)
+    if lacking and learned.calibration is not None:
+        return replace(learned, remarks=(*learned.remarks, _PARTLY.format(lacking, len(examples))))
+    return learned
+
+
+_GROUPLESS = (
+    "posteriors are not calibrated, and nothing is answered unknown: {} of {} clips have no group, and without groups"
+    " that cannot be learned, for clips that share a voice or a recording teach to be too sure"
+)
+_PARTLY = "{} of {} clips have no group: if they share voices or recordings, posteriors are surer than they should be"
+
+
+def _learned(
+    examples: Sequence[Example],
+    train_fold: TrainFold,
+    pieces: Pieces,
+    separate: bool,
+    false_accept: float | None,
+    seed: int,
+    jobs: int,
+) -> Learned:
+    try:
+        folds = folds_at_most(examples, KNOWN_FOLDS, seed)
+        inside = held_out(examples, folds, train_fold, pieces, jobs)
+        calibration = fit_calibration(inside)
+    except DataError as error:
+        text = f"posteriors are not calibrated, and nothing is answered unknown: {error.message}"
+        return Learned(remarks=(text,))
+    if false_accept is None:
+        return Learned(calibration)
+    try:
+        if separate:
+            outside = without_own(inside)
+        else:
+            outside = outsiders(examples, folds_at_most(examples, OUTSIDE_FOLDS, seed), train_fold, pieces, jobs)
+    except DataError as error:
+        return Learned(calibration, None, (f"nothing is answered unknown: {error.message}",))
+    gate = fit_gate(calibration, inside, outside, false_accept, seed)
+    few = scarce_durations(outside, least_clips(false_accept))
+    return Learned(calibration, gate, (_scarce(few, false_accept, gate),) if few else ())
 
 
 def _scarce(few: Sequence[float], false_accept: float, gate: Gate) -> str:

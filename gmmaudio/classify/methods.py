@@ -23,6 +23,7 @@ from gmmaudio.classify.backend import Backend, train_backend
 from gmmaudio.classify.background import Adaptation, Background, adapt_labels, fit_background
 from gmmaudio.classify.examples import Example
 from gmmaudio.classify.scorers import MixtureScorer, Scorer
+from gmmaudio.corpus.splits import refuse_seed
 from gmmaudio.errors import DataError
 from gmmaudio.features.frontend import PRESETS, FrontEnd
 from gmmaudio.gmm.em import Em, Fit, fit_from, run
@@ -61,8 +62,7 @@ class Training:
     def __post_init__(self) -> None:
         if self.components < 0:
             raise DataError("bad_setting", f"{self.components} components; at least 1, or 0 for automatic")
-        if self.seed < 0:
-            raise DataError("bad_setting", f"seed {self.seed}; it must not be negative")
+        refuse_seed(self.seed)
         if self.method not in METHODS:
             raise DataError("bad_setting", f"method {self.method!r}; known are {', '.join(METHODS)}")
 

@@ -14,9 +14,10 @@ recording, and the answer is the label with the largest: it has the fewest wrong
 leaves the labels as they are, S without end gives one answer for all of the recording.
 
 "Unknown" is one more state where the model may refuse a clip, with the prior of an average label. Its log-likelihood is
-what the gate demands: that of all labels but the best, together, plus the threshold. So a window alone is unknown
-where the gate says so, and one between windows that know better is not. A window with too little sound for the gate to
-be used does not speak for unknown, nor against it: it is as likely there as the labels are on average.
+what the gate demands: the mean of all labels but the best, plus the threshold. So where labels have equal priors a
+window alone is unknown where the gate says so; a prior that favours the best label, which the gate does not look at,
+speaks against unknown here. A window between others that know better is not unknown. A window with too little sound
+for the gate to be used does not speak for unknown, nor against it: it is as likely there as the labels are on average.
 
 Windows that follow each other are taken to be independent given the label. They are not quite, one voice speaks in
 many, and so smoothed posteriors are surer than they should be.
@@ -59,7 +60,7 @@ def log_stay(log_prior: Floats, hop: float, seconds: float) -> float:
     -0.2
     """
     change = 1 - float(np.exp(2 * log_prior).sum())
-    return -hop / (seconds * change) if change > 1e-12 else 0.0
+    return -hop / seconds / change if change > 1e-12 else 0.0
 
 
 def log_posteriors(log_likelihoods: Floats, log_prior: Floats, stay: float) -> Floats:

@@ -19,6 +19,7 @@ from gmmaudio.errors import ClipError, DataError
 from gmmaudio.parallel import map_in_order, one_blas_thread
 
 _BYTES = 4  # of a sample
+LONGEST = 1e6  # seconds of a window, or from one to the next: eleven days
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,18 @@ def score_windows(
     _check(classifier, windows)
     if smooth is not None and classifier.floor is not None:
         raise DataError("bad_setting", "smoothing is between labels, and the model has one", "leave --smooth out")
-    log_prior = classifier.log_prior(prior, among)
+    return _each(classifier, paths, windows, classifier.log_prior(prior, among), jobs, read, smooth)
 
+
+def _each(
+    classifier: Classifier,
+    paths: Iterable[Path],
+    windows: tuple[float, float],
+    log_prior: Floats,
+    jobs: int,
+    read: Reader,
+    smooth: float | None,
+) -> Iterator[tuple[Path, list[Window] | list[ClipError]]]:
     def decided(blocks: Iterator[Samples]) -> list[Window]:
         # Smoothing wants the scores of all labels, and sees to priors itself.
         decide = partial(_decide, classifier, log_prior if smooth is None else None)
@@ -150,8 +161,10 @@ def _check(classifier: Classifier, windows: tuple[float, float]) -> None:
         ("window", "hop"), windows, (front_end.mfcc.window_samples, front_end.mfcc.hop_samples), strict=True
     ):
         least = samples / front_end.rate
-        if value < least:
-            text = f"a {name} of {value:g} s; the model's frames alone take {least:.3g} s"
+        if not least <= value <= LONGEST:
+            text = (
+                f"a {name} of {value:g} s; the model's frames alone take {least:.3g} s, and {LONGEST:g} s are the most"
+            )
             raise DataError("bad_setting", text, "for instance --window 3 --hop 1")
 
 

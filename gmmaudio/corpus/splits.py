@@ -7,6 +7,7 @@ accuracy is then too good to be true.
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from gmmaudio.errors import DataError
+
+SEEDS = 2**32
+"""Seeds are below it: scikit-learn takes no others."""
 
 
 def group_folds(labels: Sequence[str], groups: Sequence[str | None], n_folds: int, seed: int = 0) -> NDArray[np.int64]:
@@ -38,8 +42,9 @@ def group_folds(labels: Sequence[str], groups: Sequence[str | None], n_folds: in
     Raises
     ------
     DataError
-        bad_folds for fewer than two; too_few_groups, when there are fewer groups than folds; one_group_class, when
-        some training side would be without a label.
+        bad_folds for fewer than two; bad_setting for a seed that is not below 2^32; too_few_groups, when there are
+        fewer groups, or clips of each label, than folds; one_group_class, when some training side would be without a
+        label.
 
     Notes
     -----
@@ -53,17 +58,14 @@ def group_folds(labels: Sequence[str], groups: Sequence[str | None], n_folds: in
     """
     names = _group_numbers(groups)
     _refuse_few(labels, names, n_folds)
+    refuse_seed(seed)
     folds = np.full(len(labels), -1)
     kind = StratifiedKFold if all(group is None for group in groups) else StratifiedGroupKFold
     splitter = kind(n_folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a label with fewer clips than folds is no error
-        try:
-            for fold, (_, test) in enumerate(splitter.split(names, np.asarray(labels), names)):
-                folds[test] = fold
-        except ValueError as error:
-            text = f"no label has as many as {n_folds} clips, one for each fold"
-            raise DataError("too_few_groups", text, "ask for fewer folds") from error
+        for fold, (_, test) in enumerate(splitter.split(names, np.asarray(labels), names)):
+            folds[test] = fold
     _refuse_missing_labels(labels, names, folds)
     return folds
 
@@ -84,6 +86,20 @@ def _refuse_few(labels: Sequence[str], names: NDArray[np.int64], n_folds: int) -
     if (count := len(set(names.tolist()))) < n_folds:
         text = f"{len(labels)} clips in {count} groups cannot make {n_folds} folds"
         raise DataError("too_few_groups", text, f"ask for at most {count} folds, or record more groups")
+    if max(Counter(labels).values()) < n_folds:
+        text = f"no label has as many as {n_folds} clips, one for each fold"
+        raise DataError("too_few_groups", text, "ask for fewer folds")
+
+
+def refuse_seed(seed: int) -> None:
+    """Raise ``bad_setting`` for a seed that cannot be used.
+
+    Examples
+    --------
+    >>> refuse_seed(1234)
+    """
+    if not 0 <= seed < SEEDS:
+        raise DataError("bad_setting", f"seed {seed}; from 0 to {SEEDS - 1} is allowed", "take 0, say")
 
 
 def _refuse_missing_labels(labels: Sequence[str], names: NDArray[np.int64], folds: NDArray[np.int64]) -> None:

@@ -23,7 +23,7 @@ from gmmaudio.corpus.manifest import Entry
 from gmmaudio.errors import DataError
 from gmmaudio.evaluate.evaluation import Evaluation, Prediction
 from gmmaudio.evaluate.evaluation_text import shown
-from gmmaudio.evaluate.heldout import predicted, unleaked
+from gmmaudio.evaluate.heldout import parted, predicted, unleaked
 from gmmaudio.evaluate.sure_figure import Figure, share_of
 from gmmaudio.files import printable
 from gmmaudio.measures.detection import area_under_curve, partial_area
@@ -264,6 +264,9 @@ def evaluate_one_class(
         raise DataError("no_common_labels", text, "label the normal clips as in training")
     warnings = unleaked(classifier, examples, allow_leaks)
     asked = replace(classifier, unknown="auto")
-    sections = [example.entry.column("section") for example in examples]
-    errors = [failure.record() for failure in failures]
-    return Anomalies(predicted(asked, examples, jobs), label, classifier.floor.threshold, sections, errors, warnings)
+    told = predicted(asked, examples, jobs)
+    pairs = zip(examples, told, strict=True)
+    sections = [example.entry.column("section") for example, one in pairs if isinstance(one, Prediction)]
+    clips, lost = parted(told)
+    errors = [failure.record() for failure in (*failures, *lost)]
+    return Anomalies(clips, label, classifier.floor.threshold, sections, errors, warnings)

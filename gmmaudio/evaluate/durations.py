@@ -31,6 +31,7 @@ from gmmaudio.parallel import map_in_order, one_blas_thread
 if TYPE_CHECKING:
     from gmmaudio.evaluate.cross_validation import CrossValidation
 
+SHORTEST = 0.01  # seconds of a piece
 COLUMNS = ("cavg", "cllr", "min_cllr", "calibration_error")
 
 Found = list[Prediction | dict[str, Any]]
@@ -126,7 +127,7 @@ def evaluate_durations(
     classifier : Classifier
     entries : sequence of Entry
     lengths : sequence of float
-        Seconds, above 0 and distinct.
+        Seconds, distinct, at least a hundredth.
     jobs : int, default 1
         Threads, one file each; the figures have the same bits for any number.
     progress : callable, optional
@@ -165,13 +166,15 @@ def evaluate_durations(
 
 
 def _check(lengths: Sequence[float]) -> None:
-    if not lengths or len(set(lengths)) < len(lengths) or not all(isfinite(n) and n > 0 for n in lengths):
+    if not lengths or len(set(lengths)) < len(lengths) or not all(isfinite(n) and n >= SHORTEST for n in lengths):
         shown = ", ".join(f"{length:g}" for length in lengths)
-        raise DataError("bad_setting", f"durations {shown}; distinct seconds above 0 are needed", "such as 30,10,3,1")
+        text = f"durations {shown}; distinct seconds from {SHORTEST:g} on are needed"
+        raise DataError("bad_setting", text, "such as 30,10,3,1")
 
 
 def _said(classifier: Classifier, piece: Example | Failure) -> Prediction | dict[str, Any]:
-    return piece.record() if isinstance(piece, Failure) else prediction(classifier, piece)
+    told = piece if isinstance(piece, Failure) else prediction(classifier, piece)
+    return told.record() if isinstance(told, Failure) else told
 
 
 def _evaluation(classifier: Classifier, clips: Sequence[Found]) -> Evaluation | None:

@@ -10,10 +10,10 @@ from gmmaudio.classify.classifier import Classifier
 from gmmaudio.classify.examples import Example, ExampleReader, Failure, Progress, read_examples
 from gmmaudio.classify.gate import refuse_reserved
 from gmmaudio.classify.inner_folds import Pieces
-from gmmaudio.classify.train import Training, calibrated, clip_warnings, fit_classes, group_hash
+from gmmaudio.classify.train import Trained, Training, calibrated, clip_warnings, fit_classes, group_hash
 from gmmaudio.corpus.manifest import Entry, require_classes
 from gmmaudio.corpus.selection import straddling_groups
-from gmmaudio.errors import DataError
+from gmmaudio.errors import ClipError, DataError
 from gmmaudio.evaluate.cross_validation import CrossValidation, accuracy_figure, fold_names
 from gmmaudio.evaluate.evaluation import Evaluation, Prediction
 from gmmaudio.evaluate.evaluation_text import with_interval
@@ -34,8 +34,8 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate a classifier on labelled clips.
 
-    No clip is refused, for each is of a label that could be answered. But where some are labelled "unknown", the gate
-    is asked about all of them: the open set of what is found.
+    No clip is refused, so that labels alone are compared. But where some clips are labelled "unknown", the gate is
+    asked about all of them: the open set of what is found.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def evaluate(
     Raises
     ------
     DataError
-        ``leakage``, ``no_decisions``; ``bad_setting`` for a model of one label.
+        ``leakage``, ``no_decisions``, ``no_common_labels``; ``bad_setting`` for a model of one label.
     """
     if classifier.floor is not None:
         text = "the model is of one label: accuracy says little of it"
@@ -63,8 +63,10 @@ def evaluate(
         raise DataError("no_common_labels", text, "label the clips as in training")
     warnings = unleaked(classifier, examples, allow_leaks)
     told = predicted(asked(classifier, {example.entry.label for example in examples}), examples, jobs)
-    clips, open_set = divided(told, classifier)
-    return Evaluation(clips, classifier.labels, [failure.record() for failure in failures], warnings, open_set)
+    scored, lost = parted(told)
+    clips, open_set = divided(scored, classifier)
+    errors = [failure.record() for failure in (*failures, *lost)]
+    return Evaluation(clips, classifier.labels, errors, warnings, open_set)
 
 
 def unleaked(classifier: Classifier, examples: Sequence[Example], allow_leaks: bool) -> list[str]:
@@ -149,22 +151,36 @@ def cross_validate(
     fold_of = {id(entry): fold for entry, fold in zip(entries, folds, strict=True)}
     if not allow_leaks:
         _refuse_copies(examples, fold_of)
-    predictions: dict[int, Prediction] = {}
+    outcomes: dict[int, Prediction | Failure] = {}
+    unsure: dict[str, str] = {}
     for name in names:
         inside = [example for example in examples if fold_of[id(example.entry)] == name]
         outside = [example for example in examples if fold_of[id(example.entry)] != name]
         lost = [failure for failure in failures if fold_of[id(failure.entry)] != name]
-        found = predicted(_without(name, outside, lost, settings, jobs, pieces), inside, jobs)
-        predictions.update((id(e.entry), p) for e, p in zip(inside, found, strict=True))
+        trained = _without(name, outside, lost, settings, jobs, pieces)
+        if pieces is not None and trained.classifier.calibration is None:
+            unsure[name] = trained.notes[-1]
+        told = predicted(trained.classifier, inside, jobs)
+        outcomes.update((id(example.entry), one) for example, one in zip(inside, told, strict=True))
+        found, _ = parted(told)
         if found:
             figure = accuracy_figure(found)
             log.info("fold %s: %d clips, accuracy %s", printable(name), len(found), with_interval(*figure))
-    ordered = [predictions[id(example.entry)] for example in examples]
+    found, unscored = parted([outcomes[id(example.entry)] for example in examples])
     labels = sorted({entry.label for entry in entries})
-    warnings = [*_fold_warnings(entries, folds), *clip_warnings(examples)]
-    errors = [failure.record() for failure in failures]
-    fold_of_each = [fold_of[id(example.entry)] for example in examples]
-    return CrossValidation(Evaluation(ordered, labels, errors, warnings), fold_of_each)
+    warnings = [*_fold_warnings(entries, folds), *_uncalibrated(unsure, len(names)), *clip_warnings(examples)]
+    errors = [failure.record() for failure in (*failures, *unscored)]
+    places = [id(example.entry) for example in examples if isinstance(outcomes[id(example.entry)], Prediction)]
+    return CrossValidation(Evaluation(found, labels, errors, warnings), [fold_of[place] for place in places])
+
+
+def _uncalibrated(reasons: Mapping[str, str], folds: int) -> list[str]:
+    """Why the classifiers of some folds are not calibrated, in words; each reason once."""
+    told = []
+    for reason in dict.fromkeys(reasons.values()):
+        without = [printable(name) for name, own in reasons.items() if own == reason]
+        told.append(reason if len(without) == folds else f"without fold {', '.join(without)}: {reason}")
+    return told
 
 
 def _fold_warnings(entries: Sequence[Entry], folds: Sequence[str]) -> list[str]:
@@ -230,27 +246,36 @@ def _without(
     settings: Training,
     jobs: int,
     pieces: Pieces | None,
-) -> Classifier:
-    """The classifier that never heard a fold; it answers every clip."""
+) -> Trained:
+    """What is trained without a fold; its classifier answers every clip."""
     try:
         trained = fit_classes(outside, failures, settings, jobs)
     except DataError as error:
         raise DataError(error.code, f"without fold {name!r}: {error.message}", error.hint) from error
     if pieces is not None:
         trained = calibrated(trained, outside, settings, pieces, jobs, false_accept=None)
-    return trained.classifier
+    return trained
 
 
-def predicted(classifier: Classifier, examples: Sequence[Example], jobs: int) -> list[Prediction]:
+def predicted(classifier: Classifier, examples: Sequence[Example], jobs: int) -> list[Prediction | Failure]:
     """What the classifier says of each example."""
     with one_blas_thread():
         return list(map_in_order(partial(prediction, classifier), examples, jobs))
 
 
-def prediction(classifier: Classifier, example: Example) -> Prediction:
-    """What the classifier says of one example; BLAS should be held to one thread."""
-    decision = classifier.decide_frames(example.frames, example.seconds, example.voiced_seconds)
+def parted(told: Sequence[Prediction | Failure]) -> tuple[list[Prediction], list[Failure]]:
+    """The predictions, and the clips that could not be scored."""
+    lost = [one for one in told if isinstance(one, Failure)]
+    return [one for one in told if isinstance(one, Prediction)], lost
+
+
+def prediction(classifier: Classifier, example: Example) -> Prediction | Failure:
+    """What the classifier says of one example, if it can be scored; BLAS should be held to one thread."""
     entry = example.entry
+    try:
+        decision = classifier.decide_frames(example.frames, example.seconds, example.voiced_seconds)
+    except ClipError as error:
+        return Failure(entry, error)
     where = (entry.group, example.seconds, entry.start, entry.end)
     return Prediction(
         entry.name, entry.label, decision.label, *where, decision, example.sample_hash, len(example.frames)

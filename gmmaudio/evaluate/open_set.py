@@ -191,7 +191,7 @@ def leads_of(decisions: Sequence[Decision], labels: Sequence[str]) -> Floats:
     >>> leads_of([said], ["cat", "dog", "emu"]).round(3)            # log(0.6 / 0.2)
     array([1.099])
     """
-    told = [evidence(one) for one in decisions]
+    told = evidence(decisions)
     return np.asarray(detection_llrs(np.array([[one[label] for label in labels] for one in told])).max(axis=1))
 
 

@@ -106,21 +106,29 @@ def trials_of(found: Evaluation) -> Trials | None:
     >>> trials_of(Evaluation([Prediction("a.wav", "cat", "cat", decision=said)], ["cat", "dog"])).leads
     array([[ 2., -2.]])
     """
-    known = [(clip, evidence(clip.decision)) for clip in found.predictions if clip.decision is not None]
-    clips = [clip for clip, scores in known if np.isfinite(list(scores.values())).all()]
+    decided = [clip for clip in found.predictions if clip.decision is not None]
+    known = list(zip(decided, evidence([clip.decision for clip in decided if clip.decision]), strict=True))
+    finite = [(clip, scores) for clip, scores in known if np.isfinite(list(scores.values())).all()]
     sets = {tuple(scores) for _, scores in known}
-    if not clips or len(sets) != 1 or len(labels := sets.pop()) < 2:
+    if not finite or len(sets) != 1 or len(labels := sets.pop()) < 2:
         return None
-    scores = np.array([list(evidence(clip.decision).values()) for clip in clips if clip.decision is not None])
+    clips = [clip for clip, _ in finite]
+    scores = np.array([list(scores.values()) for _, scores in finite])
     truth = np.array([[label == clip.truth for label in labels] for clip in clips])
     return Trials(clips, labels, leads(scores), truth)
 
 
-def evidence(decision: Decision) -> Mapping[str, float]:
-    """What a decision went by, per label: its scores, or the logarithms of calibrated posteriors."""
-    if not decision.calibrated:
-        return decision.scores
-    return {label: float(np.log(max(value, 1e-300))) for label, value in decision.posteriors.items()}
+def evidence(decisions: Sequence[Decision]) -> list[Mapping[str, float]]:
+    """What decisions went by, per label: the logarithms of posteriors where all are calibrated; else scores.
+
+    Of classifiers of several folds some may be calibrated and others not; their evidence must be of one kind.
+    """
+    if not all(decision.calibrated for decision in decisions):
+        return [decision.scores for decision in decisions]
+    return [
+        {label: float(np.log(max(value, 1e-300))) for label, value in decision.posteriors.items()}
+        for decision in decisions
+    ]
 
 
 def leads(scores: Floats) -> Floats:

@@ -139,7 +139,7 @@ def _lead(clip: Prediction) -> float | None:
     """The answer's score less the truth's; where the model does not know the truth, less the second best."""
     if clip.decision is None or clip.label is None:
         return None
-    known = evidence(clip.decision)
+    [known] = evidence([clip.decision])
     if clip.truth not in known:
         return clip.decision.margin
     return known[clip.label] - known[clip.truth]
