@@ -148,6 +148,8 @@ def read_file(path: str | PathLike[str], hint: str) -> bytes:
     """
     file = Path(path)
     try:
+        if file.is_dir():
+            raise ModelError("no_such_file", f"{path} is a folder, no model file", hint)
         if not file.is_file():
             raise ModelError("no_such_file", f"there is no file {path}", hint)
         if file.stat().st_size > MAX_BYTES:
@@ -191,7 +193,7 @@ def _facts(data: bytes, name: str, version: int) -> Facts:
         raise _not_ours(name, f"it has {len(data)} bytes")
     (length,) = struct.unpack("<Q", data[:8])
     if length > min(MAX_HEADER, len(data) - 8):
-        raise _not_ours(name, "it does not begin like a .safetensors file")
+        raise _not_ours(name, "it does not begin like a .safetensors file, or is cut short")
     try:
         header = json.loads(data[8 : 8 + length].decode("utf-8"), object_pairs_hook=_no_repeats)
         facts = json.loads(header["__metadata__"][KEY], object_pairs_hook=_no_repeats)

@@ -102,6 +102,11 @@ def test_truth_and_prediction_cannot_be_swapped_unseen():
     assert cells(confusion_figure(found)) == {(0, 0): "1", (0, 1): "2", (1, 1): "1"}
 
 
+def test_a_label_misspelt_is_told_with_the_nearest_of_the_model_s():
+    found = Evaluation([Prediction("a.wav", "zreo", "zero"), Prediction("b.wav", "zero", "zero")], ["one", "zero"])
+    assert "the model does not know zreo (did you mean zero?): 1 clip, all counted as wrong" in found.as_text()
+
+
 def test_the_text_shows_what_was_found():
     lines = evaluation().as_text().splitlines()
     assert lines[0].startswith("accuracy           42.9 %  (95 % interval ")  # 3 / 7

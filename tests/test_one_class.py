@@ -176,6 +176,14 @@ def test_nineteen_clips_are_enough_for_five_per_cent() -> None:
     found = fit_one_class(days(np.random.default_rng(0), 19, 1, 0.0), [], ONE).classifier.floor
     assert found is not None
     assert found.clips == 19
+    assert "one clip sets it, the least likely of all: an odd one sets it far too low; 39 are safer" in found.summary
+
+
+def test_thirty_nine_clips_do_not_hang_on_one() -> None:
+    # 2 / (39 + 1): the second smallest.
+    found = fit_one_class(days(np.random.default_rng(0), 39, 1, 0.0), [], ONE).classifier.floor
+    assert found is not None
+    assert "one clip" not in found.summary
 
 
 @pytest.mark.parametrize(

@@ -229,3 +229,13 @@ def test_what_has_no_interval_is_refused(arguments, code):
     with pytest.raises(DataError) as caught:
         figure_interval(*arguments)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize("groups", [8, 30])
+def test_a_spread_of_rounding_errors_is_none(groups):
+    """A third, whoever is left out or drawn, but for its last digits, as of a sum in another order."""
+    found = figure_interval(lambda chosen: 1 / 3 + 1e-15 * chosen.mean(), groups, [str(i) for i in range(groups)])
+    assert found.method == "Wilson over groups"
+    share = 1.959963984540054**2 / (groups + 1.959963984540054**2)  # of Wilson's interval for 0 of so many
+    assert found.low == pytest.approx(1 / 3 - share / 3)
+    assert found.high == pytest.approx(1 / 3 + share * 2 / 3)

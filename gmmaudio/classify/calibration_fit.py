@@ -83,7 +83,10 @@ def fit_calibration(found: HeldOut) -> Calibration:
         raise DataError("cannot_calibrate", "every held-out clip scores the same for all labels")
     half, (scale, *offsets) = _best_half(found, centred / spread)
     if scale <= 0:
-        raise DataError("cannot_calibrate", "on held-out clips the right label does not score higher than the others")
+        text = (
+            "on held-out clips the right label does not score higher than the others: nothing is learned of new groups"
+        )
+        raise DataError("cannot_calibrate", text, "give more groups, or try another method or preset")
     return Calibration(
         scale / spread,
         half,

@@ -275,7 +275,8 @@ class Classifier:
         if learned is not None and frames < learned.shortest:
             least = learned.shortest * voiced_seconds / frames
             trust = "trust posteriors less" if self.floor is None else "unknown will be answered more often"
-            text = f"{voiced_seconds:.2f} s of sound; calibration saw no clip below {least:.2f} s: {trust}"
+            whose = "calibration" if self.floor is None else "the threshold's training"
+            text = f"{voiced_seconds:.2f} s of sound; {whose} saw no clip below {least:.2f} s: {trust}"
             found.append(ClipWarning("shorter_than_calibrated", text))
         if self.gate is not None and self.unknown == "auto" and self.gate.too_short(frames):
             lost = f"{100 * self.gate.refused(frames):.1f} % of the clips that it should know"

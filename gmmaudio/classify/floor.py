@@ -7,6 +7,7 @@ frames. `gmmaudio.classify.one_class` learns the threshold.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import ceil
 from typing import Any
 
 from gmmaudio.classify.learned import thresholded
@@ -59,7 +60,16 @@ class Floor:
             f"unknown below {self.threshold:.3f} nats per frame, set for false alarms on {100 * self.false_alarms:g} %"
             f" of normal clips: held out, {100 * self.refused:.1f} % were refused (95 % interval"
             f" {100 * self.refused_low:.1f} to {100 * self.refused_high:.1f} %; {self.clips} clips{known})"
+            + self._alone
         )
+
+    @property
+    def _alone(self) -> str:
+        """That the threshold is the score of one clip, where so few were held out."""
+        if self.false_alarms * (self.clips + 1) >= 2:
+            return ""
+        wanted = ceil(2 / self.false_alarms) - 1
+        return f"; one clip sets it, the least likely of all: an odd one sets it far too low; {wanted} are safer"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values that `floor_from` reads back."""

@@ -33,6 +33,9 @@ def note_prior(labels: Sequence[str], prior: Mapping[str, float] | None, among: 
     if left:
         names = ", ".join(map(printable, left[:5])) + (", ..." if len(left) > 5 else "")
         log.info("note: --prior leaves out %s: each of these counts 1; --among does without them", names)
+    idle = [label for label in prior or () if among is not None and label not in among]
+    if idle:
+        log.info("note: --prior has %s, which --among does without", ", ".join(map(printable, idle[:5])))
 
 
 def note_gaps(window: float, hop: float) -> None:

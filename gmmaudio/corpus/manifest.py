@@ -166,7 +166,7 @@ def require_classes(entries: Sequence[Entry]) -> None:
         raise DataError(
             "one_class",
             f"there is only one label, {printable(labels.pop())!r}, with {len(entries)} clips; two are needed",
-            "give each label a folder of its own within DATA, or a row in a CSV",
+            "give clips of a second label, in a folder of its own or with rows in the CSV",
         )
 
 

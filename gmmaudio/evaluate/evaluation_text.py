@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,7 +87,11 @@ def caveats(found: Evaluation) -> list[str]:
     if found.not_in_model:
         names = ", ".join(shown(label) for label in found.not_in_model)
         lost = sum(clip.truth in found.not_in_model for clip in found.predictions)
-        warnings.append(f"the model does not know {names}: {counted(lost, 'clip')}, all counted as wrong")
+        known = [label for label in found.labels if label not in found.not_in_model]
+        near = [get_close_matches(label, known, n=1) for label in found.not_in_model]
+        meant = ", ".join(shown(one[0]) for one in near if one)
+        hint = f" (did you mean {meant}?)" if meant else ""
+        warnings.append(f"the model does not know {names}{hint}: {counted(lost, 'clip')}, all counted as wrong")
     single = sum(clip.group is None for clip in found.predictions)
     if single == len(found.predictions):
         warnings.append(

@@ -204,7 +204,9 @@ def require_same(store: Store, front_end: FrontEnd, whose: str) -> None:
         listed = "; ".join(f"{name} is {have}, {whose} has {want}" for name, have, want in found[:4])
         more = f"; and {len(found) - 4} more" if len(found) > 4 else ""
         text = f"the front end of {printable(store.folder)} is another: {listed}{more}"
-        raise StoreError("version_mismatch", text, "make another store with: gmmaudio features --preset")
+        raise StoreError(
+            "version_mismatch", text, "give another folder for the store, by -o, or the preset that it was made with"
+        )
 
 
 def differences(have: Mapping[str, Any], want: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -21,6 +21,8 @@ from gmmaudio.measures.intervals import (
     t_quantile,
 )
 
+_ROUNDING = 1e-12  # a spread no larger, beside the figure, is none
+
 Statistic = Callable[[NDArray[np.intp]], float]
 """From the numbers of clips, some of them perhaps several times, to the figure that they have together."""
 
@@ -111,7 +113,7 @@ def figure_interval(
         method, found = "t", _jackknife(statistic, members, figure, level)
     else:
         method, found = "bootstrap", _percentiles(statistic, members, level, seed, resamples)
-    if found[0] == found[1]:
+    if found[1] - found[0] <= _ROUNDING * max(1.0, abs(figure)):
         method, found = "Wilson", _unseen(figure, bounds, len(members), level)
     low, high = max(bounds[0], min(found[0], figure)), min(bounds[1], max(found[1], figure))
     return Interval(low, high, f"{method} over {'groups' if known > 1 else 'clips'}", clips, known)
@@ -124,8 +126,6 @@ def _jackknife(
     if count < 2:
         return figure, figure
     left_out = np.array([_finite(statistic(np.concatenate(members[:i] + members[i + 1 :]))) for i in range(count)])
-    if np.ptp(left_out) == 0:
-        return figure, figure
     reach = t_quantile(count, level) * float(np.sqrt((count - 1) * left_out.var()))
     return figure - reach, figure + reach
 
