@@ -24,7 +24,7 @@ from gmmaudio.errors import DataError
 from gmmaudio.evaluate.evaluation import Evaluation, Prediction
 from gmmaudio.evaluate.evaluation_text import shown
 from gmmaudio.evaluate.heldout import parted, predicted, unleaked
-from gmmaudio.evaluate.sure_figure import Figure, share_of
+from gmmaudio.evaluate.sure_figure import Figure, interval_as_plain, share_of
 from gmmaudio.files import printable
 from gmmaudio.measures.detection import area_under_curve, partial_area
 from gmmaudio.measures.resampling import Statistic, figure_interval
@@ -60,12 +60,11 @@ class Figures:
     misses: Figure | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, each figure with its ``_interval``."""
+        """Plain values, each figure with its interval."""
         found: dict[str, Any] = {"normal": self.normal, "anomalous": self.anomalous}
         for name in ("auc", "partial_auc", "false_alarms", "misses"):
             rate: Figure | None = getattr(self, name)
-            sure = rate and rate.sure
-            found |= {name: rate and rate.value, f"{name}_interval": sure and [sure.low, sure.high]}
+            found |= {name: rate and rate.value, **interval_as_plain(name, rate and rate.sure)}
         return found
 
 
@@ -219,7 +218,7 @@ class Anomalies:
 
 def _told(rate: Figure) -> str:
     value, sure = rate
-    return f"{value:.3f}" + (f"  ({sure.low:.3f} to {sure.high:.3f})" if sure else "")
+    return f"{value:.3f}" + (f"  ({sure.low:.3f} to {sure.high:.3f}, {sure.method})" if sure else "")
 
 
 def _section_table(found: Anomalies) -> list[str]:
