@@ -80,7 +80,8 @@ def read(data: bytes, name: str, version: int) -> tuple[Tensors, Facts]:
     try:
         arrays: Tensors = safetensors_numpy.load(data)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise _not_ours(name, str(error)) from error
+        text = f"{name} is no whole file of gmmaudio's: {error}"
+        raise ModelError("not_a_gmmaudio_model", text, "it is damaged or cut short: copy it again") from error
     if facts.pop("sha256", None) != _digest(arrays, facts):
         raise ModelError("invalid_model", f"{name}: its checksum does not fit: it is damaged", "copy or make it again")
     return arrays, facts
