@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core; its BLAS must not want the others'
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import hypothesis
 import numpy as np
 import pytest
 
@@ -15,6 +19,9 @@ from gmmaudio.corpus.synth import write_corpus
 from gmmaudio.features.frontend import PRESETS
 from gmmaudio.gmm.covariance import Diagonal
 from gmmaudio.gmm.mixture import Mixture
+
+hypothesis.settings.register_profile("house", deadline=None)  # how long a law takes to check is no part of it
+hypothesis.settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")
