@@ -28,6 +28,7 @@ SMALL = ["--languages", "4", "--voices", "6", "--clips-per-voice", "1", "--train
 
 
 @needs_espeak
+@pytest.mark.long
 def test_a_small_run_shows_everything(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -50,6 +51,7 @@ def test_a_small_run_shows_everything(
 
 
 @needs_espeak
+@pytest.mark.long
 def test_every_language_is_held_out_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert unknown.main([*SMALL, "--work", str(tmp_path), "--jobs", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -43,6 +43,7 @@ def written(path: Path, n: int = 600, seed: int = 0, **changes: str) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_small_form_prints_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "new" / "folder"
     assert recipe.main(["--small", "--out", str(out)]) == 0

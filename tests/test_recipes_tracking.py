@@ -20,6 +20,7 @@ recipe = load("tracking")
 background, scene, tracker = (sys.modules[name] for name in ("background", "scene", "tracker"))
 
 
+@pytest.mark.long
 def test_small_form_prints_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert recipe.main(["--small", "--out", str(tmp_path / "new")]) == 0
     printed = capsys.readouterr().out
