@@ -99,6 +99,7 @@ def test_the_dot_is_inside_also_where_the_hull_lies_below_all_rates_seen() -> No
     assert len(named) >= 3
 
 
+@pytest.mark.long
 def test_the_page_has_a_curve_for_all_and_one_for_each_label_and_says_what_it_shows() -> None:
     page = html_page(unequal(), Context())
     # 25 % by hand in test_report.

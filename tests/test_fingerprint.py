@@ -155,6 +155,7 @@ def test_pairs_against_a_plain_loop() -> None:
     assert sorted(zip(times.tolist(), hashes.tolist(), strict=True)) == sorted(expected)
 
 
+@pytest.mark.long
 def test_the_index_finds_what_comparing_all_pairs_finds() -> None:
     clips = [make(seed) for seed in range(6) for make in (noise, chirps)]
     clips += [clips[3][4000:], clips[8] / 4, clips[3][:-5000], clips[5][2500:]]

@@ -340,6 +340,7 @@ def test_shapes_and_weights_are_checked() -> None:
         accumulate_missing(mixture, np.full((4, 2), np.nan), [1.0, np.nan, 1, 1])
 
 
+@pytest.mark.long
 def test_the_recipe_s_small_form_says_what_theory_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = load("missing")
     assert recipe.main(["--small", "--out", str(tmp_path / "new")]) == 0

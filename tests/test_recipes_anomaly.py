@@ -19,6 +19,7 @@ run = load("anomaly")
 machines, sections = sys.modules["machines"], sys.modules["sections"]
 
 
+@pytest.mark.long
 def test_small_form_prints_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "new" / "folder"
     assert run.main(["--small", "--out", str(out)]) == 0

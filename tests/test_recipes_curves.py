@@ -25,6 +25,7 @@ speeds, climbing = load("speeds"), load("em-or-gradient")
 MODULES = {"speeds": speeds, "em-or-gradient": climbing}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_small_form_prints_and_draws(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "new" / "folder"

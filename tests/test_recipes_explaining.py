@@ -17,6 +17,7 @@ covariance = load("covariance")
 hard_or_soft = load("kmeans-or-mixture")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["covariance", "kmeans-or-mixture"])
 def test_small_form_prints_and_draws(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "new" / "folder"

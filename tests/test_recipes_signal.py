@@ -18,6 +18,7 @@ recipe = load("signal")
 denoise, pauses = recipe.denoise, recipe.pauses
 
 
+@pytest.mark.long
 def test_small_form_prints_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert recipe.main(["--small", "--out", str(tmp_path / "new")]) == 0
     printed = capsys.readouterr().out

@@ -545,6 +545,7 @@ def noisy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Evaluation, Context
     return found, Context("Four hundred clips", "gmmaudio evaluate model data", {"seed": 0}, entries)
 
 
+@pytest.mark.long
 def test_four_hundred_clips_fit_into_five_megabytes(noisy: tuple[Evaluation, Context], tmp_path: Path) -> None:
     found, context = noisy
     write_report(tmp_path / "report", found, found, context)
