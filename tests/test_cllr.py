@@ -140,7 +140,7 @@ def test_multiclass_worked_by_hand():
     assert multiclass_cllr([0, 0, 1, 2], logs) == pytest.approx((1.5 + 3 + 0) / 3, abs=1e-15)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(clips())
 def test_multiclass_against_scikit_learn(pair):
     truth, values = pair

@@ -12,7 +12,6 @@ from operator import add
 import numpy as np
 
 from gmmaudio.classify.scorers import AdaptedScorer
-from gmmaudio.corpus.splits import refuse_seed
 from gmmaudio.errors import DataError
 from gmmaudio.gmm.adapt import adapt
 from gmmaudio.gmm.em import Em, Fit, fit_from, run
@@ -21,6 +20,7 @@ from gmmaudio.gmm.shards import Shard, sample_frames
 from gmmaudio.gmm.start import k_means_start, sample_size
 from gmmaudio.gmm.statistics import Statistics, accumulate
 from gmmaudio.parallel import map_reduce, one_blas_thread
+from gmmaudio.seeds import refuse_seed
 
 Labels = Sequence[Sequence[Shard]]
 

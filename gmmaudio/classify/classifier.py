@@ -274,8 +274,9 @@ class Classifier:
         found, learned = [], self.calibration or self.floor
         if learned is not None and frames < learned.shortest:
             least = learned.shortest * voiced_seconds / frames
-            trust = "trust posteriors less" if self.floor is None else "unknown will be answered more often"
-            whose = "calibration" if self.floor is None else "the threshold's training"
+            whose, trust = "calibration", "trust posteriors less"
+            if self.floor is not None:
+                whose, trust = "the threshold's training", "unknown will be answered more often"
             text = f"{voiced_seconds:.2f} s of sound; {whose} saw no clip below {least:.2f} s: {trust}"
             found.append(ClipWarning("shorter_than_calibrated", text))
         if self.gate is not None and self.unknown == "auto" and self.gate.too_short(frames):

@@ -7,11 +7,13 @@ frames. `gmmaudio.classify.one_class` learns the threshold.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import ceil
+from math import ceil, floor
 from typing import Any
 
 from gmmaudio.classify.learned import thresholded
 from gmmaudio.tensors import require
+
+_ROUNDING = 1e-9  # by which a rank that is whole may miss it
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,36 @@ class Floor:
     @property
     def _alone(self) -> str:
         """That the threshold is the score of one clip, where so few were held out."""
-        if self.false_alarms * (self.clips + 1) >= 2:
+        if rank_of(self.clips, self.false_alarms) > 1:
             return ""
-        wanted = ceil(2 / self.false_alarms) - 1
+        wanted = clips_wanted(2, self.false_alarms)
         return f"; one clip sets it, the least likely of all: an odd one sets it far too low; {wanted} are safer"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values that `floor_from` reads back."""
         return asdict(self)
+
+
+def rank_of(clips: int, false_alarms: float) -> int:
+    """Which of so many scores in rising order is the threshold for a rate; 0 where they are too few.
+
+    Examples
+    --------
+    >>> rank_of(39, 0.05), rank_of(18, 0.05)
+    (2, 0)
+    """
+    return min(clips, floor(false_alarms * (clips + 1) + _ROUNDING))
+
+
+def clips_wanted(rank: int, false_alarms: float) -> int:
+    """How many clips put the threshold for a rate at this rank.
+
+    Examples
+    --------
+    >>> clips_wanted(2, 0.05)
+    39
+    """
+    return ceil(rank / false_alarms - _ROUNDING) - 1
 
 
 def floor_from(values: object) -> Floor:

@@ -23,7 +23,6 @@ from gmmaudio.classify.backend import Backend, train_backend
 from gmmaudio.classify.background import Adaptation, Background, adapt_labels, fit_background
 from gmmaudio.classify.examples import Example
 from gmmaudio.classify.scorers import MixtureScorer, Scorer
-from gmmaudio.corpus.splits import refuse_seed
 from gmmaudio.errors import DataError
 from gmmaudio.features.frontend import PRESETS, FrontEnd
 from gmmaudio.gmm.em import Em, Fit, fit_from, run
@@ -31,6 +30,7 @@ from gmmaudio.gmm.mixture import Mixture
 from gmmaudio.gmm.shards import Shard, gather, sample_frames
 from gmmaudio.gmm.start import k_means_start, sample_size
 from gmmaudio.parallel import map_in_order, one_blas_thread
+from gmmaudio.seeds import refuse_seed
 
 AUTO = 0
 AUTO_MOST = 32

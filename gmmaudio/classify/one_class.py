@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import ceil, floor
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gmmaudio.classify.examples import Example, ExampleReader, Failure, Progress, read_examples
-from gmmaudio.classify.floor import Floor
+from gmmaudio.classify.floor import Floor, clips_wanted, rank_of
 from gmmaudio.classify.inner_folds import folds_at_most, held_out, whole_clip
 from gmmaudio.classify.methods import Training, fit_scorer
 from gmmaudio.classify.scorers import Scorer
@@ -30,8 +30,6 @@ FALSE_ALARMS = 0.05
 LEAST_FALSE_ALARMS = 1e-6
 """The least rate of false alarms: it takes a million clips."""
 FOLDS = 4
-
-_ROUNDING = 1e-9  # by which a rank that is whole may miss it
 
 
 def train_one_class(
@@ -110,7 +108,7 @@ def fit_floor(
     folds = _folds(examples, settings.seed)
     found = held_out(examples, folds, train_fold, whole_clip, jobs)
     scores = found.scores[:, 0]
-    rate = max(1, _rank(len(scores), false_alarms)) / (len(scores) + 1)
+    rate = max(1, rank_of(len(scores), false_alarms)) / (len(scores) + 1)
     refused, sure = share_refused(scores, folds[found.clip], rate, found.group)
     return Floor(
         threshold_for(scores, false_alarms), false_alarms, refused, sure.low, sure.high,
@@ -146,7 +144,7 @@ def share_refused(
     for fold in np.unique(folds):
         own = folds == fold
         ranked = np.concatenate([[-np.inf], np.sort(scores[~own]), [np.inf]])
-        rank = _rank(len(ranked) - 2, rate)
+        rank = rank_of(len(ranked) - 2, rate)
         below[own], above[own] = scores[own] < ranked[rank], scores[own] < ranked[rank + 1]
         part[own] = rate * (len(ranked) - 1) - rank
     least, most = interval(below, groups), interval(above, groups)
@@ -169,12 +167,8 @@ def threshold_for(scores: Floats, false_alarms: float) -> float:
     >>> threshold_for(np.arange(39.0), 0.05)            # the second smallest: 2 / 40
     1.0
     """
-    rank = max(1, _rank(len(scores), false_alarms))
+    rank = max(1, rank_of(len(scores), false_alarms))
     return float(np.partition(scores, rank - 1)[rank - 1])
-
-
-def _rank(clips: int, false_alarms: float) -> int:
-    return min(clips, floor(false_alarms * (clips + 1) + _ROUNDING))
 
 
 def _check(settings: Training, false_alarms: float) -> None:
@@ -187,8 +181,8 @@ def _check(settings: Training, false_alarms: float) -> None:
 
 
 def _require_clips(clips: int, false_alarms: float) -> None:
-    if _rank(clips, false_alarms) < 1:
-        wanted = ceil(1 / false_alarms - _ROUNDING) - 1
+    if rank_of(clips, false_alarms) < 1:
+        wanted = clips_wanted(1, false_alarms)
         text = f"{clips} clips can show no false-alarm rate as low as {100 * false_alarms:g} %; {wanted} can"
         least = ceil(100 / (clips + 1)) / 100
         hint = f"give more clips, or cut long ones; or allow more: {least:.2f} (--false-alarms)"

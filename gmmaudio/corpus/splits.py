@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from gmmaudio.errors import DataError
-
-SEEDS = 2**32
-"""Seeds are below it: scikit-learn takes no others."""
+from gmmaudio.seeds import refuse_seed
 
 
 def group_folds(labels: Sequence[str], groups: Sequence[str | None], n_folds: int, seed: int = 0) -> NDArray[np.int64]:
@@ -89,17 +87,6 @@ def _refuse_few(labels: Sequence[str], names: NDArray[np.int64], n_folds: int) -
     if max(Counter(labels).values()) < n_folds:
         text = f"no label has as many as {n_folds} clips, one for each fold"
         raise DataError("too_few_groups", text, "ask for fewer folds")
-
-
-def refuse_seed(seed: int) -> None:
-    """Raise ``bad_setting`` for a seed that cannot be used.
-
-    Examples
-    --------
-    >>> refuse_seed(1234)
-    """
-    if not 0 <= seed < SEEDS:
-        raise DataError("bad_setting", f"seed {seed}; from 0 to {SEEDS - 1} is allowed", "take 0, say")
 
 
 def _refuse_missing_labels(labels: Sequence[str], names: NDArray[np.int64], folds: NDArray[np.int64]) -> None:

@@ -12,7 +12,7 @@ import io
 import os
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gmmaudio.classify.classifier import Decision
 from gmmaudio.corpus.audio import Clip, Reader, hashed, joined, read_through
 from gmmaudio.corpus.excerpt import MP3_RATE, loudest, mp3
 from gmmaudio.corpus.manifest import Entry
@@ -98,11 +99,11 @@ def worst(
         What reads them; `gmmaudio.corpus.isolate.isolated` makes one that decodes in other processes.
     """
     wrong = [clip for clip in found.predictions if clip.label is not None and clip.label != clip.truth]
-    ranked = sorted(wrong, key=lambda clip: -(_lead(clip) or 0.0))[:most]
+    ranked = sorted(_with_leads(wrong), key=lambda pair: -(pair[1] or 0.0))[:most]
     if not entries and rate is None:
-        return [Mistake(clip, _lead(clip)) for clip in ranked]
+        return [Mistake(clip, lead) for clip, lead in ranked]
     where = {(entry.name, entry.start, entry.end): entry for entry in entries}
-    return [_heard(clip, where.get((clip.path, clip.start, clip.end)), rate, read) for clip in ranked]
+    return [_heard(clip, lead, where.get((clip.path, clip.start, clip.end)), rate, read) for clip, lead in ranked]
 
 
 def below(entries: Sequence[Entry], root: Path | None) -> list[Entry]:
@@ -135,18 +136,20 @@ def below(entries: Sequence[Entry], root: Path | None) -> list[Entry]:
     ]
 
 
-def _lead(clip: Prediction) -> float | None:
+def _with_leads(clips: Sequence[Prediction]) -> list[tuple[Prediction, float | None]]:
+    """Each clip that was answered, and how far the answer led: None where it has no decision."""
+    known = iter(evidence([clip.decision for clip in clips if clip.decision is not None]))
+    return [(clip, None if clip.decision is None else _lead(clip, clip.decision, next(known))) for clip in clips]
+
+
+def _lead(clip: Prediction, decision: Decision, known: Mapping[str, float]) -> float | None:
     """The answer's score less the truth's; where the model does not know the truth, less the second best."""
-    if clip.decision is None or clip.label is None:
-        return None
-    [known] = evidence([clip.decision])
-    if clip.truth not in known:
-        return clip.decision.margin
+    if clip.label is None or clip.truth not in known:
+        return decision.margin
     return known[clip.label] - known[clip.truth]
 
 
-def _heard(clip: Prediction, entry: Entry | None, rate: int | None, read: Reader) -> Mistake:
-    lead = _lead(clip)
+def _heard(clip: Prediction, lead: float | None, entry: Entry | None, rate: int | None, read: Reader) -> Mistake:
     if entry is None:
         return Mistake(clip, lead, silence=NOT_AT_HAND)
     try:
